@@ -1,0 +1,1 @@
+//! The lab on a Linux kernel: supervisor, namespaces, links, workers.

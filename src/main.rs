@@ -1,0 +1,5 @@
+//! The `natscope` binary; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    natscope::cli::main()
+}

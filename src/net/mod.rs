@@ -1,0 +1,2 @@
+//! Tokio drivers of the sans-IO floors: the only place outside `lab::kernel` and `cli` with
+//! sockets, clocks and random numbers.

@@ -1,0 +1,151 @@
+//! A fact is never a bare value: it carries how sure we are, why, and from which transactions.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The id of a transaction in the record, such as `t7`.
+pub type EvidenceId = String;
+
+/// How sure a known fact is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grade {
+    /// Silence without a control that could be run.
+    Probable,
+    /// A positive observation, or a silence whose control test passed.
+    Proven,
+}
+
+/// What is known about one axis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Fact<T> {
+    /// It was shown.
+    Known {
+        /// The value.
+        value: T,
+        /// How sure.
+        grade: Grade,
+        /// One sentence.
+        because: String,
+        /// The transactions that show it.
+        evidence: Vec<EvidenceId>,
+    },
+    /// It was tested and could not be told.
+    Inconclusive {
+        /// One sentence.
+        because: String,
+        /// The transactions that were tried.
+        evidence: Vec<EvidenceId>,
+    },
+    /// It was not tested.
+    NotTested {
+        /// One sentence.
+        because: String,
+    },
+}
+
+impl<T> Fact<T> {
+    /// A proven fact.
+    pub fn proven(value: T, because: impl Into<String>, evidence: Vec<EvidenceId>) -> Self {
+        Self::Known { value, grade: Grade::Proven, because: because.into(), evidence }
+    }
+    /// A probable fact.
+    pub fn probable(value: T, because: impl Into<String>, evidence: Vec<EvidenceId>) -> Self {
+        Self::Known { value, grade: Grade::Probable, because: because.into(), evidence }
+    }
+    /// Tested, could not be told.
+    pub fn inconclusive(because: impl Into<String>, evidence: Vec<EvidenceId>) -> Self {
+        Self::Inconclusive { because: because.into(), evidence }
+    }
+    /// Not tested.
+    pub fn not_tested(because: impl Into<String>) -> Self {
+        Self::NotTested { because: because.into() }
+    }
+    /// The value and grade, if known.
+    pub const fn known(&self) -> Option<(&T, Grade)> {
+        match self {
+            Self::Known { value, grade, .. } => Some((value, *grade)),
+            _ => None,
+        }
+    }
+    /// The value, if known.
+    pub fn value(&self) -> Option<&T> {
+        self.known().map(|(value, _)| value)
+    }
+    /// The sentence.
+    pub fn because(&self) -> &str {
+        match self {
+            Self::Known { because, .. }
+            | Self::Inconclusive { because, .. }
+            | Self::NotTested { because } => because,
+        }
+    }
+    /// The transactions it rests on.
+    pub fn evidence(&self) -> &[EvidenceId] {
+        match self {
+            Self::Known { evidence, .. } | Self::Inconclusive { evidence, .. } => evidence,
+            Self::NotTested { .. } => &[],
+        }
+    }
+    /// The same fact about another value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Fact<U> {
+        match self {
+            Self::Known { value, grade, because, evidence } => {
+                Fact::Known { value: f(value), grade, because, evidence }
+            }
+            Self::Inconclusive { because, evidence } => Fact::Inconclusive { because, evidence },
+            Self::NotTested { because } => Fact::NotTested { because },
+        }
+    }
+}
+
+/// What the judge says of one path (one address family of this host).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// Whether addresses are translated between here and the servers.
+    pub nat: Fact<bool>,
+    /// RFC 4787 section 4.1.
+    pub mapping: Fact<crate::nat::Mapping>,
+    /// RFC 4787 section 5.
+    pub filtering: Fact<crate::nat::Filtering>,
+    /// The RFC 3489 name.
+    pub classic: Fact<crate::nat::Classic>,
+    /// Whether the external port equals the internal one.
+    pub port_preservation: Fact<bool>,
+    /// How external ports are chosen.
+    pub allocation: Fact<crate::nat::Allocation>,
+    /// Whether a peer's early packet spoils the mapping for our own later flow to that peer.
+    pub early_packet_poisoning: Fact<bool>,
+    /// Whether something on the path rewrites MAPPED-ADDRESS (an ALG).
+    pub mapped_address_rewriting: Fact<bool>,
+}
+
+/// How bad a finding is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Limits what could be shown.
+    Warning,
+    /// Something is broken.
+    Error,
+}
+
+/// Something noticed beside the facts, such as a server that is not honest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// A stable kebab-case name, such as `ignores-change-request`.
+    pub id: String,
+    /// How bad.
+    pub severity: Severity,
+    /// One or two sentences: what, and what to do.
+    pub text: String,
+}

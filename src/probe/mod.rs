@@ -1,0 +1,71 @@
+//! The prober, sans-IO: a [`Prober`] plans and runs the tests of one path, recording what it saw;
+//! [`judge`](judge::judge) turns the record into facts. Time is a [`Duration`] since the start of
+//! the run, randomness a seed.
+
+pub mod fact;
+pub mod judge;
+mod prober;
+pub mod record;
+
+pub use prober::Prober;
+
+use record::IcmpKind;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// A socket of the driver's, named by the prober: the n-th that it asked to open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId(pub usize);
+
+/// A TCP transaction of the driver's, named by the prober.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TcpId(pub usize);
+
+/// What to probe. All servers are of one address family: one prober is one path.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The servers, the user's own first, each URI with the address it resolved to.
+    pub servers: Vec<(String, SocketAddr)>,
+    /// The longest that the run may take.
+    pub budget: Duration,
+}
+
+/// What the prober wants next. Call [`Prober::poll`] until it gives `Wait` or `Done`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Open a fresh UDP socket on a random port, and answer with [`Input::Opened`] (its local
+    /// address as packets to `toward` would carry it, never unspecified) or
+    /// [`Input::OpenFailed`]. `Opened` may be given from within the same poll loop.
+    Open { socket: SocketId, toward: SocketAddr },
+    /// Send a datagram.
+    Send { socket: SocketId, to: SocketAddr, bytes: Vec<u8> },
+    /// Connect to `to` over TCP, send `bytes`, read one STUN message, and answer with
+    /// [`Input::Tcp`]; give up when told by [`Output::Done`] or after `patience`.
+    Tcp { tcp: TcpId, to: SocketAddr, bytes: Vec<u8>, patience: Duration },
+    /// New facts can be judged: something worth showing was learned.
+    Progress,
+    /// Nothing to do before this time, or until an input arrives.
+    Wait(Duration),
+    /// The run is over; close everything.
+    Done,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Input<'a> {
+    /// The socket is open and has this local address.
+    Opened { socket: SocketId, local: SocketAddr },
+    /// It could not be opened.
+    OpenFailed { socket: SocketId },
+    /// A datagram came in.
+    Datagram { socket: SocketId, from: SocketAddr, bytes: &'a [u8] },
+    /// An ICMP error about a datagram sent from `socket` to `to` (or the kernel refused to send:
+    /// `offender` is `None`).
+    Icmp { socket: SocketId, to: SocketAddr, offender: Option<IpAddr>, kind: IcmpKind },
+    /// A TCP transaction ended: the message, or nothing (refused, timed out, closed).
+    Tcp { tcp: TcpId, bytes: Option<&'a [u8]> },
+    /// The time of the last `Wait` has come.
+    Tick,
+    /// The user wants to stop: the next poll gives `Done`, and the record is marked.
+    Stop,
+}

@@ -1,0 +1,207 @@
+//! Raw observations, apart from judgement: what was sent and what came back. The judge reads
+//! nothing else, so that a saved report can be judged again offline.
+//!
+//! All times are milliseconds since the start of the run.
+
+use crate::stun::Change;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+
+/// A server as the run knows it: one URI resolved to one address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerRecord {
+    /// As the user gave it.
+    pub uri: String,
+    /// The address asked.
+    pub address: SocketAddr,
+}
+
+/// A local socket: one socket, one mapping.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SocketRecord {
+    /// Such as `s2`.
+    pub id: String,
+    /// Its local address; never unspecified.
+    pub local: SocketAddr,
+}
+
+/// The transport of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    /// UDP.
+    #[default]
+    Udp,
+    /// TCP: only to learn whether the server lives.
+    Tcp,
+}
+
+/// One transaction: one id, sent once or more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Transaction {
+    /// Such as `t7`.
+    pub id: String,
+    /// The socket it left by ([`SocketRecord::id`]; empty for TCP).
+    pub socket: String,
+    /// Which server of [`Record::servers`] it tests, by index.
+    pub about: usize,
+    /// Where it was sent.
+    pub server: SocketAddr,
+    /// Its transport.
+    #[serde(default)]
+    pub via: Via,
+    /// CHANGE-REQUEST.
+    #[serde(default)]
+    pub change: Change,
+    /// RESPONSE-PORT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_port: Option<u16>,
+    /// The address that an honest answer comes from (differs from `server` under CHANGE-REQUEST).
+    pub expected_from: SocketAddr,
+    /// When each try left, in ms.
+    pub sent: Vec<f64>,
+    /// When listening for it ended, in ms (the end of the run while it is still open).
+    pub closed: f64,
+    /// The first answer that counted.
+    pub received: Option<Reply>,
+    /// Later answers that would have counted (duplicates, or answers to further tries), when, in ms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<f64>,
+    /// Answers with the right id that did not count, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<Rejected>,
+    /// ICMP errors from the socket's error queue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub icmp: Vec<IcmpError>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// When, in ms.
+    pub at: f64,
+    /// From where.
+    pub from: SocketAddr,
+    /// XOR-MAPPED-ADDRESS, else MAPPED-ADDRESS.
+    pub mapped: SocketAddr,
+    /// MAPPED-ADDRESS, where sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapped_plain: Option<SocketAddr>,
+    /// XOR-MAPPED-ADDRESS was present.
+    #[serde(default)]
+    pub xor: bool,
+    /// RESPONSE-ORIGIN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<SocketAddr>,
+    /// OTHER-ADDRESS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<SocketAddr>,
+    /// SOFTWARE, safe to print.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software: Option<String>,
+    /// Optional attributes that could not be read, each a clause, safe to print.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub defects: Vec<String>,
+}
+
+/// Why an answer with the right id did not count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rejected {
+    /// When, in ms.
+    pub at: f64,
+    /// From where.
+    pub from: SocketAddr,
+    /// Why.
+    pub why: RejectedWhy,
+    /// The error code of an error response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+}
+
+/// Why an answer did not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RejectedWhy {
+    /// It came from an address or port other than the one asked for.
+    WrongSource,
+    /// RESPONSE-ORIGIN names another address than it came from.
+    WrongOrigin,
+    /// An error response.
+    Error,
+    /// It carried no mapped address.
+    NoMappedAddress,
+    /// A request or indication.
+    WrongClass,
+    /// It arrived on another socket than expected.
+    WrongSocket,
+}
+
+/// An ICMP error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IcmpError {
+    /// When, in ms.
+    pub at: f64,
+    /// Who sent it, where the kernel tells.
+    pub offender: Option<IpAddr>,
+    /// What it says.
+    pub kind: IcmpKind,
+}
+
+/// What an ICMP error says (RFC 792, RFC 1812, RFC 4443).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IcmpKind {
+    /// Nothing listens there.
+    PortUnreachable,
+    /// A firewall refuses (administratively prohibited).
+    Prohibited,
+    /// No route to the network or host, or our own kernel has none.
+    Unreachable,
+    /// Time exceeded.
+    TimeExceeded,
+    /// Anything else.
+    Other,
+}
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// A counting answer came.
+    Answered,
+    /// Only answers that do not count came.
+    Rejected,
+    /// ICMP said no.
+    Refused,
+    /// Nothing came.
+    Silent,
+    /// It could not be sent, or the run ended first.
+    Unsent,
+}
+
+/// Everything one path (one address family) of a run observed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The servers asked.
+    pub servers: Vec<ServerRecord>,
+    /// The sockets used.
+    pub sockets: Vec<SocketRecord>,
+    /// The transactions, in the order they were begun.
+    pub transactions: Vec<Transaction>,
+    /// Datagrams that belonged to no transaction (garbage, wrong ids).
+    #[serde(default)]
+    pub strays: u32,
+    /// The run was ended before its plan was done (Ctrl-C, or the budget).
+    #[serde(default)]
+    pub cut_short: bool,
+}

@@ -1,0 +1,1 @@
+//! Renders the results of everything below, and reads saved ones.

@@ -1,0 +1,1 @@
+//! A virtual-time network with modelled NATs, links and servers that misbehave.

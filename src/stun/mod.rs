@@ -1,0 +1,115 @@
+//! STUN bytes (RFC 8489, RFC 5780, and what RFC 3489 servers still send). The only place that
+//! names `stun_rs`.
+
+mod read;
+pub mod uri;
+mod write;
+
+pub use read::{Defect, ReadError, read};
+pub use write::{ErrorResponse, Request, Success, encode_error, encode_request, encode_success};
+
+use std::net::SocketAddr;
+
+/// The magic cookie of RFC 8489 section 5.
+pub const MAGIC_COOKIE: u32 = 0x2112_A442;
+
+/// The 96 random bits that tie an answer to its request. For an RFC 3489 message (no cookie) the
+/// leading 32 bits of its 128-bit id are in [`Message::cookie`].
+pub type TransactionId = [u8; 12];
+
+/// The class of a message (RFC 8489 section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    Request,
+    Indication,
+    Success,
+    Error,
+}
+
+/// The Binding method.
+pub const BINDING: u16 = 0x001;
+
+/// CHANGE-REQUEST (RFC 5780 section 7.2).
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+pub struct Change {
+    /// Answer from the other address.
+    pub ip: bool,
+    /// Answer from the other port.
+    pub port: bool,
+}
+
+impl Change {
+    /// Ask for nothing.
+    pub const NONE: Self = Self { ip: false, port: false };
+    /// Answer from the other port of the same address.
+    pub const PORT: Self = Self { ip: false, port: true };
+    /// Answer from the other port of the other address.
+    pub const BOTH: Self = Self { ip: true, port: true };
+    /// Whether anything is asked for.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.ip || self.port
+    }
+}
+
+/// What a lenient reading found in a message. Unreadable optional attributes are `None` here and
+/// named in `defects`: they cost a finding, never the mapped address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub class: Class,
+    /// The method, 12 bits; [`BINDING`] is 1.
+    pub method: u16,
+    /// [`MAGIC_COOKIE`], or what an RFC 3489 peer sent in its place.
+    pub cookie: u32,
+    pub id: TransactionId,
+    /// XOR-MAPPED-ADDRESS, already un-XORed (also the pre-standard 0x8020 of some servers).
+    pub xor_mapped: Option<SocketAddr>,
+    /// MAPPED-ADDRESS.
+    pub mapped: Option<SocketAddr>,
+    /// RESPONSE-ORIGIN, or SOURCE-ADDRESS of RFC 3489.
+    pub origin: Option<SocketAddr>,
+    /// OTHER-ADDRESS, or CHANGED-ADDRESS of RFC 3489.
+    pub other: Option<SocketAddr>,
+    pub change: Option<Change>,
+    pub response_port: Option<u16>,
+    /// Length of PADDING in bytes.
+    pub padding: Option<usize>,
+    /// SOFTWARE, made safe to print: control characters replaced, at most 128 characters.
+    pub software: Option<String>,
+    /// ERROR-CODE and its reason, made safe to print.
+    pub error: Option<(u16, String)>,
+    /// UNKNOWN-ATTRIBUTES of a 420.
+    pub unknown_attributes: Vec<u16>,
+    /// Comprehension-required attributes in this message that we do not know.
+    pub unknown_required: Vec<u16>,
+    /// `Some(true)`: FINGERPRINT is present and right.
+    pub fingerprint: Option<bool>,
+    /// MESSAGE-INTEGRITY is present (not checked here).
+    pub integrity: bool,
+    /// What was wrong with optional parts.
+    pub defects: Vec<Defect>,
+}
+
+impl Message {
+    /// The mapped address: XOR-MAPPED-ADDRESS, else MAPPED-ADDRESS.
+    #[must_use]
+    pub fn reflexive(&self) -> Option<SocketAddr> {
+        self.xor_mapped.or(self.mapped)
+    }
+    /// Whether the peer speaks RFC 3489 (no magic cookie).
+    #[must_use]
+    pub const fn is_classic(&self) -> bool {
+        self.cookie != MAGIC_COOKIE
+    }
+}
