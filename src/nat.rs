@@ -283,8 +283,8 @@ impl NatSpec {
         let mut all = vec![self];
         let mut at = 0;
         while let Some(spec) = all.get(at).copied() {
-            all.splice(at + 1..at + 1, spec.layers.iter());
             at += 1;
+            all.splice(at..at, spec.layers.iter());
         }
         all.into_iter()
     }

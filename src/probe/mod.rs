@@ -2,10 +2,14 @@
 //! [`judge`](judge::judge) turns the record into facts. Time is a [`Duration`] since the start of
 //! the run, randomness a seed.
 
+pub mod address;
 pub mod fact;
 pub mod judge;
+pub mod loss;
+mod plan;
 mod prober;
 pub mod record;
+mod transaction;
 
 pub use prober::Prober;
 
@@ -36,12 +40,33 @@ pub enum Output {
     /// Open a fresh UDP socket on a random port, and answer with [`Input::Opened`] (its local
     /// address as packets to `toward` would carry it, never unspecified) or
     /// [`Input::OpenFailed`]. `Opened` may be given from within the same poll loop.
-    Open { socket: SocketId, toward: SocketAddr },
+    Open {
+        /// The socket.
+        socket: SocketId,
+        /// What it will talk to.
+        toward: SocketAddr,
+    },
     /// Send a datagram.
-    Send { socket: SocketId, to: SocketAddr, bytes: Vec<u8> },
+    Send {
+        /// The socket.
+        socket: SocketId,
+        /// The remote endpoint.
+        to: SocketAddr,
+        /// The datagram or message.
+        bytes: Vec<u8>,
+    },
     /// Connect to `to` over TCP, send `bytes`, read one STUN message, and answer with
     /// [`Input::Tcp`]; give up when told by [`Output::Done`] or after `patience`.
-    Tcp { tcp: TcpId, to: SocketAddr, bytes: Vec<u8>, patience: Duration },
+    Tcp {
+        /// The TCP transaction.
+        tcp: TcpId,
+        /// The remote endpoint.
+        to: SocketAddr,
+        /// The datagram or message.
+        bytes: Vec<u8>,
+        /// How long to wait for the answer.
+        patience: Duration,
+    },
     /// New facts can be judged: something worth showing was learned.
     Progress,
     /// Nothing to do before this time, or until an input arrives.
@@ -51,21 +76,56 @@ pub enum Output {
 }
 
 /// What happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
     /// The socket is open and has this local address.
-    Opened { socket: SocketId, local: SocketAddr },
+    Opened {
+        /// The socket.
+        socket: SocketId,
+        /// Its local address.
+        local: SocketAddr,
+    },
     /// It could not be opened.
-    OpenFailed { socket: SocketId },
+    OpenFailed {
+        /// The socket.
+        socket: SocketId,
+    },
     /// A datagram came in.
-    Datagram { socket: SocketId, from: SocketAddr, bytes: &'a [u8] },
+    Datagram {
+        /// The socket.
+        socket: SocketId,
+        /// The remote endpoint it came from.
+        from: SocketAddr,
+        /// The datagram or message.
+        bytes: &'a [u8],
+    },
     /// An ICMP error about a datagram sent from `socket` to `to` (or the kernel refused to send:
     /// `offender` is `None`).
-    Icmp { socket: SocketId, to: SocketAddr, offender: Option<IpAddr>, kind: IcmpKind },
+    Icmp {
+        /// The socket.
+        socket: SocketId,
+        /// The remote endpoint.
+        to: SocketAddr,
+        /// Who sent the error, where known.
+        offender: Option<IpAddr>,
+        /// What the error says.
+        kind: IcmpKind,
+    },
     /// A TCP transaction ended: the message, or nothing (refused, timed out, closed).
-    Tcp { tcp: TcpId, bytes: Option<&'a [u8]> },
+    Tcp {
+        /// The TCP transaction.
+        tcp: TcpId,
+        /// The datagram or message.
+        bytes: Option<&'a [u8]>,
+    },
     /// The time of the last `Wait` has come.
     Tick,
     /// The user wants to stop: the next poll gives `Done`, and the record is marked.
     Stop,
+}
+
+/// A non-negative figure as a whole number; 0 for what is not one.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the range is checked
+pub(crate) fn whole(figure: f64) -> u64 {
+    if figure.is_finite() && figure > 0.0 && figure < 1e15 { figure as u64 } else { 0 }
 }

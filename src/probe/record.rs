@@ -172,6 +172,20 @@ pub enum IcmpKind {
     Other,
 }
 
+impl IcmpKind {
+    /// In words.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::PortUnreachable => "that nothing listens there",
+            Self::Prohibited => "that a firewall does not allow it",
+            Self::Unreachable => "that there is no route",
+            Self::TimeExceeded => "that the packet ran out of hops",
+            Self::Other => "no (an unusual ICMP error)",
+        }
+    }
+}
+
 /// How a transaction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

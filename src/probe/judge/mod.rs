@@ -1,7 +1,22 @@
 //! The judge: a pure function from recorded observations to facts.
+//!
+//! It goes by what the record shows, not by what the planner meant: a request for an answer from
+//! an endpoint that nothing had sent to is a filter test; one through a pinhole that its socket
+//! had opened is a control. Each server is judged alone; then the verdicts are compared.
 
-use super::fact::{Facts, Finding};
+mod combine;
+mod extras;
+mod filtering;
+mod mapping;
+mod reach;
+mod servers;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use super::fact::{Facts, Finding, Severity};
 use super::record::Record;
+use view::View;
 
 /// What one path's record shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +44,64 @@ pub struct ServerJudgement {
 
 /// Judges a record. Pure: the same record gives the same judgement.
 #[must_use]
-pub fn judge(_record: &Record) -> Judgement {
-    todo!()
+pub fn judge(record: &Record) -> Judgement {
+    let all = View { record, about: None };
+    let views: Vec<(usize, View<'_>)> =
+        (0..record.servers.len()).map(|i| (i, View { record, about: Some(i) })).collect();
+    let mut findings = path_findings(record);
+    let mut compare = combine::Comparison { record, findings: &mut findings };
+
+    let nat = compare.facts("nat", views.iter().map(|(_, v)| reach::nat(*v)).collect());
+    let mapping = {
+        let alone = views.iter().map(|(_, v)| mapping::judge(*v)).collect();
+        compare.facts_or("mapping", alone, || mapping::judge(all))
+    };
+    let filtering =
+        compare.facts("filtering", views.iter().map(|(i, v)| filtering::judge(*v, *i)).collect());
+    let classic = reach::blocked(all).unwrap_or_else(|| reach::classic(&nat, &mapping, &filtering));
+    let port_preservation = extras::port_preservation(all);
+    let allocation = extras::allocation(all, &nat, &port_preservation);
+    let facts = Facts {
+        early_packet_poisoning: extras::early_packet_poisoning(all, &mapping),
+        mapped_address_rewriting: extras::mapped_address_rewriting(all),
+        nat,
+        mapping,
+        filtering,
+        classic,
+        port_preservation,
+        allocation,
+    };
+    let servers = views.iter().map(|(i, v)| servers::judge(*v, *i)).collect();
+    Judgement { facts, servers, findings }
+}
+
+fn path_findings(record: &Record) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut note = |id: &str, severity, text: String| {
+        findings.push(Finding { id: id.to_owned(), severity, text });
+    };
+    if record.cut_short {
+        let text =
+            "the run was ended before its plan was done; the facts are what it had shown by then";
+        note("cut-short", Severity::Warning, text.to_owned());
+    }
+    if record.strays > 0 {
+        let text =
+            format!("{} datagrams answered no request of ours and were ignored", record.strays);
+        note("strays", Severity::Info, text);
+    }
+    let mut seen: Vec<std::net::IpAddr> =
+        record.transactions.iter().filter_map(|t| Some(t.received.as_ref()?.mapped.ip())).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    if seen.len() > 1 {
+        let names: Vec<String> = seen.iter().map(ToString::to_string).collect();
+        let text = format!(
+            "this host is seen under {} addresses ({}): a pool of addresses, several uplinks, or a dishonest server",
+            seen.len(),
+            names.join(", ")
+        );
+        note("several-external-addresses", Severity::Warning, text);
+    }
+    findings
 }

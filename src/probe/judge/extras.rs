@@ -1,0 +1,151 @@
+//! The further facts: ports, early-packet poisoning, rewriting of addresses in answers.
+
+use super::view::{Mapped, View, first_sent, ids};
+use crate::nat::{Allocation, Mapping};
+use crate::probe::fact::Fact;
+use std::collections::BTreeMap;
+
+/// Two new mappings this close together do not look random, in ports.
+const NEAR: u16 = 64;
+/// The most ports that a counter moves on between two of our mappings.
+const STEP: u16 = 16;
+
+/// Whether external ports equal internal ones (RFC 4787 section 4.2.1).
+pub(super) fn port_preservation(view: View<'_>) -> Fact<bool> {
+    let sockets = by_socket(view);
+    let kept = sockets.values().filter(|seen| kept(seen)).count();
+    let evidence = ids(sockets.values().filter_map(|seen| seen.first()).map(|m| m.id));
+    match (kept, sockets.len()) {
+        (_, 0) => Fact::not_tested("no server answered over UDP"),
+        (n, all) if n == all && all > 1 => {
+            Fact::proven(true, format!("the port was kept by all {all} sockets"), evidence)
+        }
+        (0, all) if all > 1 => {
+            Fact::proven(false, format!("the port was changed for all {all} sockets"), evidence)
+        }
+        (_, 1) => {
+            Fact::inconclusive("only one socket was seen: the port may be so by chance", evidence)
+        }
+        (n, all) => {
+            Fact::inconclusive(format!("the port was kept by {n} of {all} sockets"), evidence)
+        }
+    }
+}
+
+/// How external ports are chosen (RFC 4787 section 4.2).
+pub(super) fn allocation(view: View<'_>, nat: &Fact<bool>, kept: &Fact<bool>) -> Fact<Allocation> {
+    if nat.value() == Some(&false) {
+        return Fact::not_tested("no port is translated");
+    }
+    if let Some((&true, _)) = kept.known() {
+        return kept.clone().map(|_| Allocation::Preserving);
+    }
+    if kept.value().is_none() {
+        return Fact::inconclusive(kept.because().to_owned(), kept.evidence().to_vec());
+    }
+    let mut ports = BTreeMap::new();
+    for m in view.plain().filter_map(|t| view.mapped(t)) {
+        ports.entry(m.mapped.port()).or_insert(m.id);
+    }
+    let evidence = ids(ports.values().copied());
+    let (Some((&low, _)), Some((&high, _))) = (ports.first_key_value(), ports.last_key_value())
+    else {
+        return Fact::not_tested("no server answered over UDP");
+    };
+    let count = u16::try_from(ports.len()).unwrap_or(u16::MAX);
+    let gaps = ports.keys().zip(ports.keys().skip(1)).map(|(a, b)| b - a);
+    let nearest = gaps.min().unwrap_or(0);
+    if count < 3 {
+        Fact::inconclusive(format!("{count} mappings are too few to tell"), evidence)
+    } else if high - low <= STEP.saturating_mul(count) {
+        let because = format!("{count} new mappings lie within {} ports", high - low + 1);
+        Fact::proven(Allocation::Sequential, because, evidence)
+    } else if nearest > NEAR {
+        let because = format!("{count} new mappings, no two within {NEAR} ports of one another");
+        Fact::probable(Allocation::Random, because, evidence)
+    } else {
+        Fact::inconclusive("some new mappings are neighbours and others are not", evidence)
+    }
+}
+
+/// The mappings of each socket that no filter test had used by then.
+fn by_socket(view: View<'_>) -> BTreeMap<&str, Vec<Mapped<'_>>> {
+    let mut sockets: BTreeMap<&str, Vec<Mapped<'_>>> = BTreeMap::new();
+    for m in view.mappings() {
+        sockets.entry(m.socket).or_default().push(m);
+    }
+    sockets
+}
+
+/// Whether any mapping of a socket kept its port: a second destination may rightly get another.
+fn kept(seen: &[Mapped<'_>]) -> bool {
+    seen.iter().any(|m| m.mapped.port() == m.local.port())
+}
+
+/// Whether a packet that came too early spoils the mapping for our own later flow to its sender.
+pub(super) fn early_packet_poisoning(view: View<'_>, mapping: &Fact<Mapping>) -> Fact<bool> {
+    match mapping.value() {
+        Some(Mapping::EndpointIndependent) => {}
+        Some(_) => {
+            return Fact::not_tested("the mapping differs per destination in any case");
+        }
+        None => return Fact::not_tested("it shows only beside a known mapping"),
+    }
+    for own in view.plain().filter(|t| t.received.is_some()) {
+        let Some(early) = view.udp().find(|t| {
+            t.socket == own.socket
+                && t.change.any()
+                && t.expected_from == own.server
+                && first_sent(t) < first_sent(own)
+        }) else {
+            continue;
+        };
+        let sent = early.received.is_some() || obeyed(view, early.change, early.expected_from);
+        let before = view
+            .plain()
+            .find(|t| t.socket == own.socket && first_sent(t) < first_sent(early))
+            .and_then(|t| view.mapped(t));
+        let (Some(before), Some(after), true) = (before, view.mapped(own), sent) else { continue };
+        let evidence = ids([&early.id, before.id, after.id]);
+        return if before.mapped == after.mapped {
+            let because = "after unasked packets from there, the own flow kept its endpoint";
+            Fact::proven(false, because, evidence)
+        } else {
+            let because = format!(
+                "after unasked packets from {}, the own flow to it left from {} instead of {}",
+                after.remote, after.mapped, before.mapped
+            );
+            Fact::proven(true, because, evidence)
+        };
+    }
+    Fact::not_tested("no early packet could be shown to have been sent")
+}
+
+/// Whether the server was seen to obey this change elsewhere in the run.
+fn obeyed(view: View<'_>, change: crate::stun::Change, from: std::net::SocketAddr) -> bool {
+    view.udp().any(|t| t.change == change && t.expected_from == from && t.received.is_some())
+}
+
+/// Whether something on the path rewrites MAPPED-ADDRESS: an ALG, which XOR-MAPPED-ADDRESS was
+/// invented against (RFC 8489 section 14.2).
+pub(super) fn mapped_address_rewriting(view: View<'_>) -> Fact<bool> {
+    let mut same = Vec::new();
+    for t in view.udp() {
+        let Some(reply) = &t.received else { continue };
+        match reply.mapped_plain {
+            Some(plain) if reply.xor && plain != reply.mapped => {
+                let because =
+                    format!("MAPPED-ADDRESS says {plain}, XOR-MAPPED-ADDRESS {}", reply.mapped);
+                return Fact::proven(true, because, vec![t.id.clone()]);
+            }
+            Some(_) if reply.xor => same.push(t.id.clone()),
+            _ => {}
+        }
+    }
+    if same.is_empty() {
+        Fact::not_tested("no server sent both MAPPED-ADDRESS and XOR-MAPPED-ADDRESS")
+    } else {
+        same.truncate(4);
+        Fact::proven(false, "MAPPED-ADDRESS and XOR-MAPPED-ADDRESS agree", same)
+    }
+}

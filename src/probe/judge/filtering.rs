@@ -1,0 +1,219 @@
+//! Filtering (RFC 4787 section 5, RFC 5780 section 4.4), with the controls that turn silence into
+//! knowledge.
+
+use super::view::{View, first_sent, ids};
+use crate::nat::Filtering;
+use crate::probe::fact::{EvidenceId, Fact};
+use crate::probe::loss;
+use crate::probe::record::{RejectedWhy, Transaction};
+use crate::stun::Change;
+use std::net::SocketAddr;
+
+/// Silence counts when the chance that all tries were lost is below this.
+const SILENCE_PROVEN: f64 = 3e-6;
+
+/// What one kind of filter test showed.
+enum Test {
+    /// The unsolicited answer came in.
+    Pass(Vec<EvidenceId>),
+    /// It did not, and the controls passed.
+    Silent(Vec<EvidenceId>),
+    /// It did not, or not so that it counts.
+    Unclear(String, Vec<EvidenceId>),
+    /// Nothing was tried.
+    Missing,
+}
+
+/// The filtering that one server's answers show.
+pub(super) fn judge(view: View<'_>, about: usize) -> Fact<Filtering> {
+    let both = test(view, about, Change::BOTH);
+    let port = test(view, about, Change::PORT);
+    match (both, port) {
+        (Test::Missing, Test::Missing) => not_tested(view),
+        (Test::Pass(b), Test::Silent(p)) => Fact::inconclusive(
+            "another address and port came in unasked, another port of the same address did not: no known filter does that",
+            ids(b.iter().chain(&p)),
+        ),
+        (Test::Pass(b), _) => Fact::proven(
+            Filtering::EndpointIndependent,
+            "an answer came in from an address and port that nothing here had sent to",
+            b,
+        ),
+        (Test::Silent(b), Test::Pass(p)) => Fact::proven(
+            Filtering::AddressDependent,
+            "an answer came in from another port of the server's address, none from its other address, and the controls passed",
+            ids(p.iter().chain(&b)),
+        ),
+        (_, Test::Silent(p)) => Fact::proven(
+            Filtering::AddressAndPortDependent,
+            "no answer came in even from another port of the server's own address, and the controls passed",
+            p,
+        ),
+        (Test::Silent(b), Test::Unclear(why, p)) => Fact::inconclusive(
+            format!(
+                "the other address is filtered; the other port of the same address could not be judged: {why}"
+            ),
+            ids(b.iter().chain(&p)),
+        ),
+        (Test::Silent(b), Test::Missing) => Fact::inconclusive(
+            "the other address is filtered; the other port of the same address was not tested",
+            b,
+        ),
+        (Test::Unclear(why, b), Test::Pass(p)) => Fact::inconclusive(
+            format!(
+                "another port of the server's address gets in; whether another address does could not be judged: {why}"
+            ),
+            ids(p.iter().chain(&b)),
+        ),
+        (Test::Missing, Test::Pass(p)) => Fact::inconclusive(
+            "another port of the server's address gets in; the server has no second address to test with",
+            p,
+        ),
+        (Test::Unclear(why, b), Test::Unclear(_, p)) => {
+            Fact::inconclusive(why, ids(b.iter().chain(&p)))
+        }
+        (Test::Unclear(why, e), Test::Missing) | (Test::Missing, Test::Unclear(why, e)) => {
+            Fact::inconclusive(why, e)
+        }
+    }
+}
+
+fn not_tested(view: View<'_>) -> Fact<Filtering> {
+    if view.plain().any(|t| t.received.is_some()) {
+        Fact::not_tested(
+            "filtering needs a server with RFC 5780 (two addresses), which this one is not",
+        )
+    } else {
+        Fact::not_tested("no server answered over UDP")
+    }
+}
+
+/// The filter tests are the requests for an answer from an endpoint that nothing here had sent to.
+fn test(view: View<'_>, about: usize, change: Change) -> Test {
+    let tests: Vec<&Transaction> = view
+        .udp()
+        .filter(|t| t.change == change && t.response_port.is_none() && !t.sent.is_empty())
+        .filter(|t| !view.has_pinhole(&t.socket, t.expected_from, first_sent(t)))
+        .collect();
+    let Some(&test) = tests.first() else { return Test::Missing };
+    let touched = if change.ip {
+        view.touched_ip(test.expected_from.ip())
+    } else {
+        view.touched(test.expected_from)
+    };
+    let own = vec![test.id.clone()];
+    match &test.received {
+        Some(reply) if reply.at < touched => Test::Pass(own),
+        Some(_) => Test::Unclear(
+            format!(
+                "an answer from {} came only after this run had sent to it",
+                test.expected_from
+            ),
+            own,
+        ),
+        None => silence(view, about, test),
+    }
+}
+
+/// Weighs a silence: refusals first, then each control.
+fn silence(view: View<'_>, about: usize, test: &Transaction) -> Test {
+    let from = test.expected_from;
+    let own = vec![test.id.clone()];
+    if let Some(why) = refusal(test) {
+        return Test::Unclear(why, own);
+    }
+    let Some((alive, reply_ms)) = plain_answer(view, from) else {
+        let why = format!("{from} answers nothing at all, so its silence shows nothing");
+        return Test::Unclear(why, own);
+    };
+    let Some((beat, true)) = heartbeat(view, test) else {
+        let why = "the test's own socket did not keep working with the same mapping".to_owned();
+        return Test::Unclear(why, own);
+    };
+    let Some((control, control_ms)) = control(view, test) else {
+        return Test::Unclear(no_control(view, test), own);
+    };
+    let end = view.end();
+    let slack = loss::patience(loss::rtt(view.record, about).unwrap_or(reply_ms));
+    let needed = reply_ms.max(control_ms);
+    let tries = test.sent.iter().filter(|&&sent| sent + needed <= end).count();
+    let tries = u32::try_from(tries).unwrap_or(u32::MAX);
+    let chance = loss::sample(view.record, about, end, slack).chance_all_lost(tries);
+    let evidence = ids([&test.id, alive, beat, control]);
+    if chance > SILENCE_PROVEN {
+        let why = format!(
+            "{tries} tries for an answer from {from} stayed without one, but too much was lost on the way to be sure"
+        );
+        return Test::Unclear(why, evidence);
+    }
+    Test::Silent(evidence)
+}
+
+/// What the server did instead of obeying.
+fn refusal(test: &Transaction) -> Option<String> {
+    let rejected = test.rejected.first()?;
+    let server = test.server;
+    Some(match (rejected.why, rejected.code) {
+        (RejectedWhy::Error, Some(code)) => {
+            format!("{server} refuses CHANGE-REQUEST with error {code}")
+        }
+        (RejectedWhy::WrongSource, _) if rejected.from == server => {
+            format!("{server} ignores CHANGE-REQUEST: it answered from where it was asked")
+        }
+        (RejectedWhy::WrongSource, _) => format!(
+            "{server} answered from {} where {} was asked for",
+            rejected.from, test.expected_from
+        ),
+        _ => format!("{server} gave an answer that does not count"),
+    })
+}
+
+/// A plain request that this endpoint answered, and how long that took in ms.
+fn plain_answer(view: View<'_>, from: SocketAddr) -> Option<(&EvidenceId, f64)> {
+    view.plain()
+        .filter(|t| t.server == from)
+        .find_map(|t| Some((&t.id, t.received.as_ref()?.at - first_sent(t))))
+}
+
+/// The plain request that ran beside the test from the same socket, and whether the mapping was
+/// the same as before the test.
+fn heartbeat(view: View<'_>, test: &Transaction) -> Option<(&EvidenceId, bool)> {
+    let of_socket = |t: &&Transaction| t.socket == test.socket && t.server == test.server;
+    let before = view
+        .plain()
+        .filter(of_socket)
+        .filter(|t| first_sent(t) < first_sent(test))
+        .find_map(|t| Some(t.received.as_ref()?.mapped))?;
+    view.plain()
+        .filter(of_socket)
+        .filter(|t| t.sent.last().is_some_and(|&last| last > first_sent(test)))
+        .find_map(|t| Some((&t.id, t.received.as_ref()?.mapped == before)))
+}
+
+/// The pinhole control: an answer from the same endpoint, by the same kind of request, that came
+/// in where a pinhole was open. Gives how long it took, in ms, at the most.
+fn control(view: View<'_>, test: &Transaction) -> Option<(&EvidenceId, f64)> {
+    view.udp()
+        .filter(|t| t.change == test.change && t.expected_from == test.expected_from)
+        .filter(|t| t.id != test.id && view.has_pinhole(&t.socket, t.expected_from, first_sent(t)))
+        .find_map(|t| Some((&t.id, t.received.as_ref()?.at - first_sent(t))))
+}
+
+/// Why there is no passed control.
+fn no_control(view: View<'_>, test: &Transaction) -> String {
+    let tried = view.udp().find(|t| {
+        t.change == test.change
+            && t.id != test.id
+            && view.has_pinhole(&t.socket, t.expected_from, first_sent(t))
+    });
+    let from = test.expected_from;
+    match tried {
+        Some(t) if t.response_port.is_some() => format!(
+            "no proof that the server sends from {from}: the mapping depends on the destination, and RESPONSE-PORT, which would show it, was not obeyed"
+        ),
+        Some(_) => format!(
+            "no proof that the server sends from {from}: through an open pinhole nothing came from there either"
+        ),
+        None => format!("no proof that the server sends from {from}: no control could be run"),
+    }
+}

@@ -1,0 +1,110 @@
+//! Questions that the judge asks of a record.
+
+use crate::probe::fact::EvidenceId;
+use crate::probe::record::{Record, Reply, SocketRecord, Transaction, Via};
+use std::net::{IpAddr, SocketAddr};
+
+/// A record, seen with one server in mind or with all.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub record: &'a Record,
+    /// The server, by index; `None` for all.
+    pub about: Option<usize>,
+}
+
+/// One answered plain request: which mapping a socket has toward a remote endpoint.
+#[derive(Clone, Copy)]
+#[allow(clippy::struct_field_names)] // the fields are what the RFCs call them
+pub(super) struct Mapped<'a> {
+    pub socket: &'a str,
+    pub remote: SocketAddr,
+    pub mapped: SocketAddr,
+    pub local: SocketAddr,
+    pub id: &'a EvidenceId,
+}
+
+impl<'a> View<'a> {
+    pub fn transactions(self) -> impl Iterator<Item = &'a Transaction> {
+        let about = self.about;
+        self.record.transactions.iter().filter(move |t| about.is_none_or(|index| index == t.about))
+    }
+
+    pub fn udp(self) -> impl Iterator<Item = &'a Transaction> {
+        self.transactions().filter(|t| t.via == Via::Udp)
+    }
+
+    /// Plain UDP requests: no CHANGE-REQUEST.
+    pub fn plain(self) -> impl Iterator<Item = &'a Transaction> {
+        self.udp().filter(|t| !t.change.any())
+    }
+
+    pub fn socket(self, id: &str) -> Option<&'a SocketRecord> {
+        self.record.sockets.iter().find(|s| s.id == id)
+    }
+
+    /// Every answered plain request from a socket that no filter test had used by then: an
+    /// unsolicited packet that a filter test brought about may have spoiled the mapping.
+    pub fn mappings(self) -> Vec<Mapped<'a>> {
+        self.plain()
+            .filter(|t| !self.sent_change_before(&t.socket, first_sent(t)))
+            .filter_map(|t| self.mapped(t))
+            .collect()
+    }
+
+    pub fn mapped(self, t: &'a Transaction) -> Option<Mapped<'a>> {
+        let reply: &Reply = t.received.as_ref()?;
+        let local = self.socket(&t.socket)?.local;
+        Some(Mapped { socket: &t.socket, remote: t.server, mapped: reply.mapped, local, id: &t.id })
+    }
+
+    /// Whether the socket had asked for an answer from elsewhere before this time.
+    fn sent_change_before(self, socket: &str, time: f64) -> bool {
+        self.record
+            .transactions
+            .iter()
+            .any(|t| t.socket == socket && t.change.any() && first_sent(t) < time)
+    }
+
+    /// When anything in this run first sent to this endpoint, in ms; infinite if nothing did.
+    pub fn touched(self, remote: SocketAddr) -> f64 {
+        self.first_contact(|t| t.server == remote)
+    }
+
+    /// The same for any port of an address.
+    pub fn touched_ip(self, remote: IpAddr) -> f64 {
+        self.first_contact(|t| t.server.ip() == remote)
+    }
+
+    fn first_contact(self, wanted: impl Fn(&Transaction) -> bool) -> f64 {
+        let all = self.record.transactions.iter();
+        all.filter(|t| t.via == Via::Udp && wanted(t)).map(first_sent).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Whether this socket had an answer from this endpoint to a request sent before `time`.
+    pub fn has_pinhole(self, socket: &str, remote: SocketAddr, time: f64) -> bool {
+        self.record.transactions.iter().any(|t| {
+            t.socket == socket
+                && t.server == remote
+                && !t.change.any()
+                && t.received.is_some()
+                && first_sent(t) < time
+        })
+    }
+
+    /// When the run's last transaction closed, in ms.
+    pub fn end(self) -> f64 {
+        let ends = self.record.transactions.iter().map(|t| t.closed);
+        ends.fold(0.0, f64::max)
+    }
+}
+
+/// When it was first sent, in ms; infinite if never.
+pub(super) fn first_sent(t: &Transaction) -> f64 {
+    t.sent.first().copied().unwrap_or(f64::INFINITY)
+}
+
+pub(super) fn ids<'a>(items: impl IntoIterator<Item = &'a EvidenceId>) -> Vec<EvidenceId> {
+    let mut ids: Vec<EvidenceId> = items.into_iter().cloned().collect();
+    ids.dedup();
+    ids
+}
