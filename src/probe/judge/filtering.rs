@@ -177,7 +177,7 @@ fn plain_answer(view: View<'_>, from: SocketAddr) -> Option<(&EvidenceId, f64)> 
 
 /// The plain request that ran beside the test from the same socket, and whether the mapping was
 /// the same as before the test.
-fn heartbeat(view: View<'_>, test: &Transaction) -> Option<(&EvidenceId, bool)> {
+fn heartbeat<'a>(view: View<'a>, test: &Transaction) -> Option<(&'a EvidenceId, bool)> {
     let of_socket = |t: &&Transaction| t.socket == test.socket && t.server == test.server;
     let before = view
         .plain()
@@ -192,7 +192,7 @@ fn heartbeat(view: View<'_>, test: &Transaction) -> Option<(&EvidenceId, bool)> 
 
 /// The pinhole control: an answer from the same endpoint, by the same kind of request, that came
 /// in where a pinhole was open. Gives how long it took, in ms, at the most.
-fn control(view: View<'_>, test: &Transaction) -> Option<(&EvidenceId, f64)> {
+fn control<'a>(view: View<'a>, test: &Transaction) -> Option<(&'a EvidenceId, f64)> {
     view.udp()
         .filter(|t| t.change == test.change && t.expected_from == test.expected_from)
         .filter(|t| t.id != test.id && view.has_pinhole(&t.socket, t.expected_from, first_sent(t)))
