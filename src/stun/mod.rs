@@ -2,6 +2,9 @@
 //! names `stun_rs`.
 
 mod read;
+#[cfg(test)]
+mod tests;
+pub mod text;
 pub mod uri;
 mod write;
 
@@ -9,6 +12,33 @@ pub use read::{Defect, ReadError, read};
 pub use write::{ErrorResponse, Request, Success, encode_error, encode_request, encode_success};
 
 use std::net::SocketAddr;
+
+/// Attribute types (the IANA registry "STUN Attributes"; RFC 3489 names in comments).
+pub(crate) mod types {
+    pub const MAPPED: u16 = 0x0001;
+    /// CHANGE-REQUEST.
+    pub const CHANGE_REQUEST: u16 = 0x0003;
+    /// SOURCE-ADDRESS of RFC 3489.
+    pub const SOURCE: u16 = 0x0004;
+    /// CHANGED-ADDRESS of RFC 3489.
+    pub const CHANGED: u16 = 0x0005;
+    pub const USERNAME: u16 = 0x0006;
+    pub const INTEGRITY: u16 = 0x0008;
+    pub const ERROR_CODE: u16 = 0x0009;
+    pub const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
+    pub const REALM: u16 = 0x0014;
+    pub const NONCE: u16 = 0x0015;
+    pub const INTEGRITY_SHA256: u16 = 0x001c;
+    pub const XOR_MAPPED: u16 = 0x0020;
+    pub const PADDING: u16 = 0x0026;
+    pub const RESPONSE_PORT: u16 = 0x0027;
+    /// XOR-MAPPED-ADDRESS before it had a number of its own.
+    pub const XOR_MAPPED_OLD: u16 = 0x8020;
+    pub const SOFTWARE: u16 = 0x8022;
+    pub const FINGERPRINT: u16 = 0x8028;
+    pub const ORIGIN: u16 = 0x802b;
+    pub const OTHER: u16 = 0x802c;
+}
 
 /// The magic cookie of RFC 8489 section 5.
 pub const MAGIC_COOKIE: u32 = 0x2112_A442;
@@ -67,11 +97,13 @@ impl Change {
 /// named in `defects`: they cost a finding, never the mapped address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// Its class.
     pub class: Class,
     /// The method, 12 bits; [`BINDING`] is 1.
     pub method: u16,
     /// [`MAGIC_COOKIE`], or what an RFC 3489 peer sent in its place.
     pub cookie: u32,
+    /// Its transaction id.
     pub id: TransactionId,
     /// XOR-MAPPED-ADDRESS, already un-XORed (also the pre-standard 0x8020 of some servers).
     pub xor_mapped: Option<SocketAddr>,
@@ -81,7 +113,9 @@ pub struct Message {
     pub origin: Option<SocketAddr>,
     /// OTHER-ADDRESS, or CHANGED-ADDRESS of RFC 3489.
     pub other: Option<SocketAddr>,
+    /// CHANGE-REQUEST.
     pub change: Option<Change>,
+    /// RESPONSE-PORT.
     pub response_port: Option<u16>,
     /// Length of PADDING in bytes.
     pub padding: Option<usize>,

@@ -1,7 +1,17 @@
 //! Encoding, by stun-rs.
 
-use super::{Change, TransactionId};
-use std::net::SocketAddr;
+use super::{Change, TransactionId, types};
+use std::net::{IpAddr, SocketAddr};
+use stun_rs::attributes::discovery::{
+    ChangeRequest, ChangeRequestFlags, OtherAddress, Padding, ResponseOrigin, ResponsePort,
+};
+use stun_rs::attributes::stun::{
+    ErrorCode, Fingerprint, MappedAddress, Software, UnknownAttributes, XorMappedAddress,
+};
+use stun_rs::methods::BINDING;
+use stun_rs::{
+    MessageClass, MessageEncoder, MessageEncoderBuilder, StunMessage, StunMessageBuilder,
+};
 
 /// A Binding request to encode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,18 +59,151 @@ pub struct ErrorResponse<'a> {
     pub classic: Option<u32>,
 }
 
+/// Bytes enough for a header and every attribute but PADDING and a long SOFTWARE.
+const SMALL: usize = 1500;
+
 /// The bytes of a Binding request.
 #[must_use]
-pub fn encode_request(_id: TransactionId, _request: Request) -> Vec<u8> {
-    todo!()
+pub fn encode_request(id: TransactionId, request: Request) -> Vec<u8> {
+    let mut message =
+        StunMessageBuilder::new(BINDING, MessageClass::Request).with_transaction_id(id.into());
+    if request.change.any() {
+        let wanted = [
+            (request.change.ip, ChangeRequestFlags::ChangeIp),
+            (request.change.port, ChangeRequestFlags::ChangePort),
+        ];
+        let flags = wanted.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag).collect();
+        message = message.with_attribute(ChangeRequest::new(Some(flags)));
+    }
+    if let Some(port) = request.response_port {
+        message = message.with_attribute(ResponsePort::from(port));
+    }
+    let mut out = Vec::new();
+    encode(&message.build(), SMALL, &mut out);
+    out
 }
 
-/// The bytes of a Binding success response, into `out` (cleared first).
-pub fn encode_success(_id: TransactionId, _response: &Success<'_>, _out: &mut Vec<u8>) {
-    todo!()
+/// The bytes of a Binding success response, into `out` (cleared first; left empty when it cannot
+/// be encoded).
+pub fn encode_success(id: TransactionId, response: &Success<'_>, out: &mut Vec<u8>) {
+    if let Some(word) = response.classic {
+        return classic_success(word, id, response, out);
+    }
+    let split = |a: SocketAddr| (a.ip(), a.port());
+    let (ip, port) = split(response.mapped);
+    let mut message = StunMessageBuilder::new(BINDING, MessageClass::SuccessResponse)
+        .with_transaction_id(id.into())
+        .with_attribute(XorMappedAddress::from(response.mapped))
+        .with_attribute(MappedAddress::new(ip, port));
+    if let Some((ip, port)) = response.origin.map(split) {
+        message = message.with_attribute(ResponseOrigin::new(ip, port));
+    }
+    if let Some((ip, port)) = response.other.map(split) {
+        message = message.with_attribute(OtherAddress::new(ip, port));
+    }
+    if let Some(software) = response.software.and_then(|s| Software::new(s).ok()) {
+        message = message.with_attribute(software);
+    }
+    let padding = response.padding.unwrap_or(0);
+    if let Some(padding) = response.padding.and_then(|n| Padding::new("0".repeat(n)).ok()) {
+        message = message.with_attribute(padding);
+    }
+    if response.fingerprint {
+        message = message.with_attribute(Fingerprint::default());
+    }
+    encode(&message.build(), SMALL + padding, out);
 }
 
-/// The bytes of a Binding error response, into `out` (cleared first).
-pub fn encode_error(_id: TransactionId, _response: &ErrorResponse<'_>, _out: &mut Vec<u8>) {
-    todo!()
+/// The bytes of a Binding error response, into `out` (cleared first; left empty when it cannot be
+/// encoded).
+pub fn encode_error(id: TransactionId, response: &ErrorResponse<'_>, out: &mut Vec<u8>) {
+    if let Some(word) = response.classic {
+        return classic_error(word, id, response, out);
+    }
+    let mut message = StunMessageBuilder::new(BINDING, MessageClass::ErrorResponse)
+        .with_transaction_id(id.into());
+    if let Ok(code) = stun_rs::ErrorCode::new(response.code, response.reason) {
+        message = message.with_attribute(ErrorCode::from(code));
+    }
+    if !response.unknown.is_empty() {
+        message = message.with_attribute(UnknownAttributes::from(response.unknown));
+    }
+    if let Some(software) = response.software.and_then(|s| Software::new(s).ok()) {
+        message = message.with_attribute(software);
+    }
+    if response.fingerprint {
+        message = message.with_attribute(Fingerprint::default());
+    }
+    encode(&message.build(), SMALL, out);
+}
+
+fn encode(message: &StunMessage, room: usize, out: &mut Vec<u8>) {
+    out.clear();
+    out.resize(room, 0);
+    let encoder: MessageEncoder = MessageEncoderBuilder::default().build();
+    let length = encoder.encode(out, message).unwrap_or(0);
+    out.truncate(length);
+}
+
+/// RFC 3489 section 11.2: no cookie, no XOR. stun-rs knows only messages with a cookie.
+fn classic_success(word: u32, id: TransactionId, response: &Success<'_>, out: &mut Vec<u8>) {
+    classic_header(0x0101, word, id, out);
+    classic_address(types::MAPPED, response.mapped, out);
+    if let Some(origin) = response.origin {
+        classic_address(types::SOURCE, origin, out);
+    }
+    if let Some(other) = response.other {
+        classic_address(types::CHANGED, other, out);
+    }
+    classic_length(out);
+}
+
+fn classic_error(word: u32, id: TransactionId, response: &ErrorResponse<'_>, out: &mut Vec<u8>) {
+    classic_header(0x0111, word, id, out);
+    let hundreds = u8::try_from(response.code / 100).unwrap_or(5);
+    let rest = u8::try_from(response.code % 100).unwrap_or(0);
+    // RFC 3489 section 11.2.9: the reason is a multiple of four bytes.
+    let mut value = vec![0, 0, hundreds, rest];
+    value.extend(response.reason.bytes().take(120));
+    value.resize(value.len().next_multiple_of(4), b' ');
+    classic_attribute(types::ERROR_CODE, &value, out);
+    if !response.unknown.is_empty() {
+        // Section 11.2.10: an odd number is filled up by repeating one.
+        let last = response.unknown.last().filter(|_| response.unknown.len() % 2 == 1);
+        let types = response.unknown.iter().chain(last);
+        let value: Vec<u8> = types.flat_map(|kind| kind.to_be_bytes()).collect();
+        classic_attribute(types::UNKNOWN_ATTRIBUTES, &value, out);
+    }
+    classic_length(out);
+}
+
+fn classic_header(kind: u16, word: u32, id: TransactionId, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend(kind.to_be_bytes());
+    out.extend([0, 0]);
+    out.extend(word.to_be_bytes());
+    out.extend(id);
+}
+
+fn classic_address(kind: u16, address: SocketAddr, out: &mut Vec<u8>) {
+    let mut value = vec![0, if address.is_ipv4() { 1 } else { 2 }];
+    value.extend(address.port().to_be_bytes());
+    match address.ip() {
+        IpAddr::V4(ip) => value.extend(ip.octets()),
+        IpAddr::V6(ip) => value.extend(ip.octets()),
+    }
+    classic_attribute(kind, &value, out);
+}
+
+fn classic_attribute(kind: u16, value: &[u8], out: &mut Vec<u8>) {
+    out.extend(kind.to_be_bytes());
+    out.extend(u16::try_from(value.len()).unwrap_or(0).to_be_bytes());
+    out.extend(value);
+}
+
+fn classic_length(out: &mut [u8]) {
+    let length = u16::try_from(out.len().saturating_sub(20)).unwrap_or(0).to_be_bytes();
+    if let Some(slot) = out.get_mut(2..4) {
+        slot.copy_from_slice(&length);
+    }
 }

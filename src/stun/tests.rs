@@ -1,0 +1,116 @@
+//! Our bytes against a second codec, and anything at all against our reader.
+
+use super::{
+    Change, Class, ErrorResponse, Request, Success, encode_error, encode_request, encode_success,
+    read,
+};
+use proptest::prelude::*;
+use std::net::{IpAddr, SocketAddr};
+use stun_types::attribute::{AttributeExt, AttributeStaticType, XorMappedAddress};
+use stun_types::message::{
+    BINDING, Message as Theirs, MessageWrite, MessageWriteExt, MessageWriteVec,
+};
+
+fn address() -> impl Strategy<Value = SocketAddr> {
+    (any::<IpAddr>(), any::<u16>()).prop_map(|(ip, port)| SocketAddr::new(ip, port))
+}
+
+proptest! {
+    #[test]
+    fn requests_are_read_back(id in any::<[u8; 12]>(), ip: bool, port: bool, rp in any::<Option<u16>>()) {
+        let request = Request { change: Change { ip, port }, response_port: rp };
+        let bytes = encode_request(id, request);
+        let theirs = Theirs::from_bytes(&bytes).expect("the second codec reads it");
+        prop_assert_eq!(theirs.method(), BINDING);
+        let ours = read(&bytes).expect("we read it");
+        prop_assert_eq!(ours.class, Class::Request);
+        prop_assert_eq!(ours.id, id);
+        prop_assert_eq!(ours.change.unwrap_or_default(), request.change);
+        prop_assert_eq!(ours.response_port, rp);
+        prop_assert!(ours.defects.is_empty());
+    }
+
+    #[test]
+    fn successes_are_read_back(
+        id in any::<[u8; 12]>(), mapped in address(), origin in proptest::option::of(address()),
+        other in proptest::option::of(address()), fingerprint: bool, padding in proptest::option::of(0usize..2000),
+    ) {
+        let mut bytes = Vec::new();
+        let response = Success { mapped, origin, other, software: Some("natscope"), padding, fingerprint, classic: None };
+        encode_success(id, &response, &mut bytes);
+        let theirs = Theirs::from_bytes(&bytes).expect("the second codec reads it");
+        let xor = theirs.attribute::<XorMappedAddress>().expect("it has XOR-MAPPED-ADDRESS");
+        prop_assert_eq!(xor.addr(theirs.transaction_id()), mapped);
+        let ours = read(&bytes).expect("we read it");
+        prop_assert_eq!(ours.xor_mapped, Some(mapped));
+        prop_assert_eq!(ours.mapped, Some(mapped));
+        prop_assert_eq!(ours.origin, origin);
+        prop_assert_eq!(ours.other, other);
+        prop_assert_eq!(ours.fingerprint, fingerprint.then_some(true));
+        prop_assert_eq!(ours.padding, padding);
+        prop_assert!(ours.defects.is_empty(), "{:?}", ours.defects);
+    }
+
+    #[test]
+    fn what_the_second_codec_writes_is_read(mapped in address(), id in 0u128..1 << 96) {
+        let mut writer = Theirs::builder(
+            stun_types::message::MessageType::from_class_method(stun_types::message::MessageClass::Success, BINDING),
+            id.into(), MessageWriteVec::new());
+        writer.add_attribute(&XorMappedAddress::new(mapped, id.into())).expect("fits");
+        writer.add_fingerprint().expect("fits");
+        let ours = read(&writer.finish()).expect("we read it");
+        prop_assert_eq!(ours.reflexive(), Some(mapped));
+        prop_assert_eq!(ours.fingerprint, Some(true));
+        let _ = XorMappedAddress::TYPE;
+    }
+
+    #[test]
+    fn errors_are_read_back(id in any::<[u8; 12]>(), code in 300u16..700, unknown in proptest::collection::vec(any::<u16>(), 0..8), word in any::<Option<u32>>()) {
+        let mut bytes = Vec::new();
+        let response = ErrorResponse { code, reason: "why", unknown: &unknown, software: None, fingerprint: false, classic: word };
+        encode_error(id, &response, &mut bytes);
+        let ours = read(&bytes).expect("we read it");
+        prop_assert_eq!(ours.class, Class::Error);
+        prop_assert_eq!(ours.error.as_ref().map(|e| e.0), Some(code));
+        prop_assert!(ours.unknown_attributes.starts_with(&unknown));
+        prop_assert_eq!(ours.id, id);
+    }
+
+    #[test]
+    fn classic_answers_are_read_back(id in any::<[u8; 12]>(), word: u32, mapped in address(), other in proptest::option::of(address())) {
+        let mut bytes = Vec::new();
+        let response = Success { mapped, origin: Some(mapped), other, software: None, padding: None, fingerprint: false, classic: Some(word) };
+        encode_success(id, &response, &mut bytes);
+        let ours = read(&bytes).expect("we read it");
+        prop_assert_eq!((ours.cookie, ours.id), (word, id));
+        prop_assert_eq!((ours.mapped, ours.other, ours.xor_mapped), (Some(mapped), other, None));
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let _ = read(&bytes);
+        let mut framed = vec![1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+        framed.extend(&bytes[..bytes.len() / 4 * 4]);
+        let length = u16::try_from(framed.len() - 20).expect("short").to_be_bytes();
+        framed[2..4].copy_from_slice(&length);
+        prop_assert!(read(&framed).is_ok());
+    }
+
+    #[test]
+    fn a_bad_optional_attribute_never_costs_the_mapped_address(
+        mapped in address(), kind in 0x8000u16.., value in proptest::collection::vec(any::<u8>(), 0..64),
+    ) {
+        prop_assume!(kind != 0x8020);
+        let mut bytes = Vec::new();
+        let response = Success { mapped, origin: None, other: None, software: None, padding: None, fingerprint: false, classic: None };
+        encode_success([7; 12], &response, &mut bytes);
+        let mut bad = kind.to_be_bytes().to_vec();
+        bad.extend(u16::try_from(value.len()).expect("short").to_be_bytes());
+        bad.extend(&value);
+        bad.resize(bad.len().next_multiple_of(4), 0);
+        bytes.splice(20..20, bad);
+        let length = u16::try_from(bytes.len() - 20).expect("short").to_be_bytes();
+        bytes[2..4].copy_from_slice(&length);
+        prop_assert_eq!(read(&bytes).expect("we read it").reflexive(), Some(mapped));
+    }
+}
