@@ -1,25 +1,80 @@
 //! An RFC 5780 STUN server, sans-IO: a pure function from (bytes, socket they came in on) to
 //! (bytes, socket to leave by). RFC 3489 clients are served.
 
-use std::net::SocketAddr;
+mod limit;
+#[cfg(test)]
+mod tests;
+
+pub use limit::Limit;
+
+use crate::stun::{self, BINDING, Change, Class, ErrorResponse, Message, Success};
+use limit::Limiter;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// The addresses a server answers on: one (plain STUN), or two addresses × two ports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The addresses a server answers on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sites {
-    /// One address: no OTHER-ADDRESS, CHANGE-REQUEST answered as RFC 5780 section 6.1 says.
+    /// One address: plain STUN. No OTHER-ADDRESS, and CHANGE-REQUEST is an unknown attribute.
     One(SocketAddr),
-    /// Primary and alternate; they differ in address and in port.
-    Two { primary: SocketAddr, alternate: SocketAddr },
+    /// Two addresses × two ports, for RFC 5780.
+    Two {
+        /// The address and port that clients are told.
+        primary: SocketAddr,
+        /// The others; both must differ from the primary's.
+        alternate: SocketAddr,
+    },
+}
+
+impl Sites {
+    /// The sockets to open.
+    #[must_use]
+    pub fn all(self) -> Vec<(Site, SocketAddr)> {
+        let flags = [false, true];
+        let sites = flags.iter().flat_map(|&alternate_ip| {
+            flags.iter().map(move |&alternate_port| Site { alternate_ip, alternate_port })
+        });
+        sites.filter_map(|site| Some((site, self.address(site)?))).collect()
+    }
+
+    /// The address of a site; `None` for one that this server does not have.
+    #[must_use]
+    pub const fn address(self, site: Site) -> Option<SocketAddr> {
+        match (self, site) {
+            (Self::One(address), Site { alternate_ip: false, alternate_port: false }) => {
+                Some(address)
+            }
+            (Self::One(_), _) => None,
+            (Self::Two { primary, alternate }, Site { alternate_ip, alternate_port }) => {
+                let ip = if alternate_ip { alternate.ip() } else { primary.ip() };
+                let port = if alternate_port { alternate.port() } else { primary.port() };
+                Some(SocketAddr::new(ip, port))
+            }
+        }
+    }
 }
 
 /// One of the up to four sockets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Site {
     /// On the alternate address.
     pub alternate_ip: bool,
     /// On the alternate port.
     pub alternate_port: bool,
+}
+
+impl Site {
+    /// The primary address and port.
+    pub const PRIMARY: Self = Self { alternate_ip: false, alternate_port: false };
+
+    /// The site that a CHANGE-REQUEST received here asks for.
+    #[must_use]
+    const fn changed(self, change: Change) -> Self {
+        Self {
+            alternate_ip: self.alternate_ip != change.ip,
+            alternate_port: self.alternate_port != change.port,
+        }
+    }
 }
 
 /// An answer to send.
@@ -31,21 +86,162 @@ pub struct Answer {
     pub to: SocketAddr,
 }
 
+/// The transport that a request came over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// UDP.
+    Udp,
+    /// TCP: the answer can only go back the way the request came, so that CHANGE-REQUEST and
+    /// RESPONSE-PORT cannot be served.
+    Tcp,
+}
+
+/// How long PADDING in an answer is, in bytes: RFC 5780 section 7.6 wants the answer to be as long
+/// as the outgoing MTU, so that it is sent in fragments; this is enough for Ethernet.
+const PADDING: usize = 1500;
+
 /// The responder: its addresses and its rate limit.
 #[derive(Debug)]
-pub struct Responder {}
+pub struct Responder {
+    sites: Sites,
+    limiter: Option<Limiter>,
+    software: String,
+}
 
 impl Responder {
-    /// Answers one datagram (or TCP message) that came from `source` to `site` at `now`; the bytes
-    /// to send are left in `out`. `None`: say nothing.
+    /// A responder on these addresses; without a limit it answers everything.
+    #[must_use]
+    pub fn new(sites: Sites, limit: Option<Limit>, software: impl Into<String>) -> Self {
+        Self { sites, limiter: limit.map(Limiter::new), software: software.into() }
+    }
+
+    /// The addresses it answers on.
+    #[must_use]
+    pub const fn sites(&self) -> Sites {
+        self.sites
+    }
+
+    /// Answers one message that came from `source` to `site` at `now`; the bytes to send are left
+    /// in `out`. `None`: say nothing.
     pub fn respond(
         &mut self,
-        _now: Duration,
-        _site: Site,
-        _source: SocketAddr,
-        _bytes: &[u8],
-        _out: &mut Vec<u8>,
+        now: Duration,
+        over: Over,
+        site: Site,
+        source: SocketAddr,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
     ) -> Option<Answer> {
-        todo!()
+        let message = stun::read(bytes).ok()?;
+        if !is_request(&message) || !self.may_answer(source) {
+            return None;
+        }
+        if let Some(limiter) = &mut self.limiter
+            && !limiter.allows(now, source.ip())
+        {
+            return None;
+        }
+        let answer = match self.weigh(&message, over, site, source) {
+            Ok(answer) => {
+                let padding = message.padding.map(|_| PADDING);
+                self.succeed(&message, over, site, answer, source, padding, out)?;
+                answer
+            }
+            Err((code, reason, unknown)) => {
+                let error = ErrorResponse {
+                    code,
+                    reason,
+                    unknown: &unknown,
+                    software: Some(&self.software),
+                    fingerprint: message.fingerprint.is_some(),
+                    classic: message.classic_word(),
+                };
+                stun::encode_error(message.id, &error, out);
+                Answer { from: site, to: source }
+            }
+        };
+        (!out.is_empty() && self.may_answer(answer.to)).then_some(answer)
     }
+
+    /// Where the answer leaves and goes, or the error.
+    fn weigh(
+        &self,
+        message: &Message,
+        over: Over,
+        site: Site,
+        source: SocketAddr,
+    ) -> Result<Answer, (u16, &'static str, Vec<u16>)> {
+        let mut unknown = message.unknown_required.clone();
+        let change = message.change.unwrap_or_default();
+        let one = matches!(self.sites, Sites::One(_));
+        // RFC 5780 section 6.1: a server that cannot change its address does not know the attribute.
+        if message.change.is_some() && (one || over == Over::Tcp) && !message.is_classic() {
+            unknown.push(stun::types::CHANGE_REQUEST);
+        }
+        if message.response_port.is_some() && over == Over::Tcp {
+            unknown.push(stun::types::RESPONSE_PORT);
+        }
+        if !unknown.is_empty() {
+            unknown.truncate(16);
+            return Err((420, "Unknown Attribute", unknown));
+        }
+        // Section 7.6: the answer would be an amplifier.
+        if message.padding.is_some() && message.response_port.is_some() {
+            return Err((400, "PADDING and RESPONSE-PORT exclude one another", Vec::new()));
+        }
+        let from = if one { site } else { site.changed(change) };
+        let port = message.response_port.unwrap_or_else(|| source.port());
+        Ok(Answer { from, to: SocketAddr::new(source.ip(), port) })
+    }
+
+    #[allow(clippy::too_many_arguments)] // one call; a struct for it would only be unpacked again
+    fn succeed(
+        &self,
+        message: &Message,
+        over: Over,
+        site: Site,
+        answer: Answer,
+        source: SocketAddr,
+        padding: Option<usize>,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
+        // OTHER-ADDRESS is what "change both" would answer from, seen from where the request came in
+        // (RFC 5780 section 6.1).
+        let other = self.sites.address(site.changed(Change::BOTH));
+        let response = Success {
+            mapped: source,
+            origin: Some(self.sites.address(answer.from)?),
+            other,
+            software: Some(&self.software),
+            padding: padding.filter(|_| over == Over::Udp),
+            fingerprint: message.fingerprint.is_some(),
+            classic: message.classic_word(),
+        };
+        stun::encode_success(message.id, &response, out);
+        Some(())
+    }
+
+    /// Answers go to hosts only, and never to ourselves: two servers, or one, must not be made to
+    /// talk for ever.
+    fn may_answer(&self, to: SocketAddr) -> bool {
+        let ip = to.ip().to_canonical();
+        let host = match ip {
+            IpAddr::V4(v4) => {
+                !v4.is_multicast()
+                    && !v4.is_broadcast()
+                    && v4.octets()[0] != 0
+                    && v4.octets()[0] < 240
+            }
+            IpAddr::V6(v6) => !v6.is_multicast() && !v6.is_unspecified(),
+        };
+        to.port() != 0 && host && !self.sites.all().iter().any(|(_, own)| *own == to)
+    }
+}
+
+/// Only a well-formed Binding request is answered: an answer to anything else could be answered.
+fn is_request(message: &Message) -> bool {
+    message.class == Class::Request
+        && message.method == BINDING
+        && message.fingerprint != Some(false)
+        && message.defects.iter().all(|defect| defect.attribute >= 0x8000)
 }

@@ -1,0 +1,127 @@
+//! A rate limit per source address: a token bucket each, in a table of bounded size.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+/// How many answers one source address may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Answers per second in the long run.
+    pub per_second: u32,
+    /// Answers at once after a pause.
+    pub burst: u32,
+}
+
+impl Default for Limit {
+    /// Four times what a natscope probe on a lossy path needs.
+    fn default() -> Self {
+        Self { per_second: 200, burst: 400 }
+    }
+}
+
+/// Most sources remembered; when full, those whose bucket is full again are forgotten.
+const MOST_SOURCES: usize = 65_536;
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    /// In thousandths of an answer.
+    tokens: u64,
+    at: Duration,
+}
+
+/// The buckets.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    limit: Limit,
+    buckets: HashMap<IpAddr, Bucket>,
+    /// When idle sources may be forgotten next: a walk through the table for every packet of a
+    /// flood would itself be the denial of service.
+    next_walk: Duration,
+}
+
+impl Limiter {
+    pub fn new(limit: Limit) -> Self {
+        Self { limit, buckets: HashMap::new(), next_walk: Duration::ZERO }
+    }
+
+    /// Takes one answer from the source's bucket; false when it is empty.
+    pub fn allows(&mut self, now: Duration, source: IpAddr) -> bool {
+        let full = u64::from(self.limit.burst) * 1000;
+        let key = group(source);
+        if self.buckets.len() >= MOST_SOURCES && !self.buckets.contains_key(&key) {
+            if now >= self.next_walk {
+                self.next_walk = now + Duration::from_secs(1);
+                self.forget_idle(now);
+            }
+            if self.buckets.len() >= MOST_SOURCES {
+                // Under a flood of invented sources, known ones are served and new ones are not.
+                return false;
+            }
+        }
+        let rate = u64::from(self.limit.per_second);
+        let bucket = self.buckets.entry(key).or_insert(Bucket { tokens: full, at: now });
+        bucket.tokens = refilled(*bucket, now, rate, full);
+        bucket.at = now;
+        let enough = bucket.tokens >= 1000;
+        if enough {
+            bucket.tokens -= 1000;
+        }
+        enough
+    }
+
+    fn forget_idle(&mut self, now: Duration) {
+        let (rate, full) = (u64::from(self.limit.per_second), u64::from(self.limit.burst) * 1000);
+        self.buckets.retain(|_, bucket| refilled(*bucket, now, rate, full) < full);
+    }
+}
+
+fn refilled(bucket: Bucket, now: Duration, rate: u64, full: u64) -> u64 {
+    let passed = u64::try_from(now.saturating_sub(bucket.at).as_millis()).unwrap_or(u64::MAX);
+    bucket.tokens.saturating_add(passed.saturating_mul(rate)).min(full)
+}
+
+/// A host has a whole /64 of IPv6 addresses to itself.
+fn group(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(ip) => {
+            let mut segments = ip.segments();
+            segments[4..].fill(0);
+            Ipv6Addr::from(segments).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_held_to_its_rate_and_others_are_not() {
+        let mut limiter = Limiter::new(Limit { per_second: 10, burst: 5 });
+        let (a, b) = ("192.0.2.1".parse().expect("ip"), "192.0.2.2".parse().expect("ip"));
+        let served = (0..20).filter(|_| limiter.allows(Duration::ZERO, a)).count();
+        assert_eq!(served, 5);
+        assert!(limiter.allows(Duration::ZERO, b));
+        assert!(limiter.allows(Duration::from_millis(100), a));
+        assert!(!limiter.allows(Duration::from_millis(100), a));
+    }
+
+    #[test]
+    fn one_ipv6_host_cannot_multiply_itself() {
+        let mut limiter = Limiter::new(Limit { per_second: 1, burst: 1 });
+        assert!(limiter.allows(Duration::ZERO, "2001:db8::1".parse().expect("ip")));
+        assert!(!limiter.allows(Duration::ZERO, "2001:db8::2".parse().expect("ip")));
+    }
+
+    #[test]
+    fn a_flood_of_invented_sources_does_not_grow_the_table_without_bound() {
+        let mut limiter = Limiter::new(Limit { per_second: 1, burst: 2 });
+        for n in 0..100_000u32 {
+            limiter.allows(Duration::ZERO, IpAddr::V4((0x0a00_0000 + n).into()));
+        }
+        assert!(limiter.buckets.len() <= MOST_SOURCES);
+        assert!(limiter.allows(Duration::from_secs(10), "192.0.2.1".parse().expect("ip")));
+    }
+}
