@@ -1,5 +1,13 @@
 //! NATs rebuilt from their descriptions: rules, predictions, experiments. Pure and portable but
 //! for `kernel`.
+//!
+//! [`catalogue`] reads descriptions, [`plan`] gives a lab of them addresses, [`rules`] writes the
+//! nftables text of each box, [`certify`] holds a label against a measurement, and [`scenario`]
+//! says what a measurement means.
 
-#[cfg(target_os = "linux")]
-pub mod kernel;
+pub mod catalogue;
+pub mod certify;
+pub mod plan;
+pub mod rules;
+pub mod scenario;
+
