@@ -64,14 +64,19 @@ proptest! {
     }
 
     #[test]
-    fn errors_are_read_back(id in any::<[u8; 12]>(), code in 300u16..700, unknown in proptest::collection::vec(any::<u16>(), 0..8), word in any::<Option<u32>>()) {
+    fn errors_are_read_back(id in any::<[u8; 12]>(), code in 300u16..700, types in proptest::collection::btree_set(any::<u16>(), 0..8), word in any::<Option<u32>>()) {
         let mut bytes = Vec::new();
+        let unknown: Vec<u16> = types.into_iter().collect();
         let response = ErrorResponse { code, reason: "why", unknown: &unknown, software: None, fingerprint: false, classic: word };
         encode_error(id, &response, &mut bytes);
         let ours = read(&bytes).expect("we read it");
         prop_assert_eq!(ours.class, Class::Error);
         prop_assert_eq!(ours.error.as_ref().map(|e| e.0), Some(code));
-        prop_assert!(ours.unknown_attributes.starts_with(&unknown));
+        // The second codec's order is its own, and RFC 3489 fills up with a repetition.
+        let mut read_back = ours.unknown_attributes;
+        read_back.sort_unstable();
+        read_back.dedup();
+        prop_assert_eq!(read_back, unknown);
         prop_assert_eq!(ours.id, id);
     }
 
