@@ -1,2 +1,55 @@
 //! Tokio drivers of the sans-IO floors: the only place outside `lab::kernel` and `cli` with
 //! sockets, clocks and random numbers.
+
+// This is the floor that has them; see clippy.toml.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod bind;
+#[cfg(target_os = "linux")]
+mod errqueue;
+pub mod probe;
+pub mod resolve;
+mod socket;
+
+use std::io;
+use std::net::SocketAddr;
+
+/// What went wrong between us and the network: what, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// The name of a server has no address.
+    #[error("cannot resolve `{name}`: {why}; check the name, or give an address (stun:192.0.2.1)")]
+    Resolve {
+        /// The name, safe to print.
+        name: String,
+        /// What the resolver said.
+        why: String,
+    },
+    /// The host has no such interface.
+    #[error("no interface named `{name}`; this host has: {have}")]
+    NoInterface {
+        /// As given.
+        name: String,
+        /// The interfaces there are.
+        have: String,
+    },
+    /// The address is not one of this host's.
+    #[error("{address} is not an address of this host: {why}")]
+    NotOurAddress {
+        /// As given.
+        address: std::net::IpAddr,
+        /// What the system said.
+        why: io::Error,
+    },
+    /// A socket could not be opened.
+    #[error("cannot open a socket on {at}: {why}")]
+    Open {
+        /// Where.
+        at: SocketAddr,
+        /// What the system said.
+        why: io::Error,
+    },
+    /// The operating system gives no random numbers.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(String),
+}

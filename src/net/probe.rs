@@ -1,0 +1,255 @@
+//! Drives a [`Prober`] with real sockets, the monotonic clock, and the system's randomness.
+
+use super::bind::Bind;
+use super::{NetError, socket};
+use crate::probe::record::{IcmpKind, Record};
+use crate::probe::{Config, Input, Output, Prober, SocketId, TcpId};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// How to leave this host.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// By which address or interface; the kernel's choice where `None`.
+    pub bind: Option<Bind>,
+}
+
+/// Datagrams that may wait for the prober; more than it can ever have asked for.
+const QUEUE: usize = 1024;
+/// No STUN answer is longer: PADDING may fill an MTU of 9000 bytes.
+const LONGEST: usize = 9216;
+
+enum Event {
+    Datagram { socket: SocketId, from: SocketAddr, bytes: Vec<u8> },
+    Icmp { socket: SocketId, to: SocketAddr, offender: Option<IpAddr>, kind: IcmpKind },
+    Tcp { tcp: TcpId, bytes: Option<Vec<u8>> },
+}
+
+/// Runs one path's tests in the network namespace of this thread, on any tokio runtime. When
+/// `stop` becomes true the run ends at once and gives what it has. `on_progress` is called when
+/// something worth showing was learned.
+///
+/// # Errors
+/// When `--bind` names what this host has not, or there is no randomness. Whatever happens to
+/// packets is in the record, not an error.
+pub async fn run(
+    config: Config,
+    options: &Options,
+    stop: watch::Receiver<bool>,
+    on_progress: &mut dyn FnMut(&Record),
+) -> Result<Record, NetError> {
+    if let Some(bind) = &options.bind {
+        bind.check()?;
+    }
+    let prober = Prober::new(config, seed()?);
+    let (events, inbox) = mpsc::channel(QUEUE);
+    let driver = Driver {
+        prober,
+        start: Instant::now(),
+        bind: options.bind.clone(),
+        sockets: Vec::new(),
+        tasks: JoinSet::new(),
+        events,
+    };
+    Ok(driver.run(inbox, stop, on_progress).await)
+}
+
+fn seed() -> Result<[u8; 32], NetError> {
+    use rand::TryRng;
+    let mut seed = [0; 32];
+    rand::rngs::SysRng.try_fill_bytes(&mut seed).map_err(|e| NetError::Random(e.to_string()))?;
+    Ok(seed)
+}
+
+struct Driver {
+    prober: Prober,
+    start: Instant,
+    bind: Option<Bind>,
+    sockets: Vec<Option<Arc<UdpSocket>>>,
+    /// The readers; they end with the driver.
+    tasks: JoinSet<()>,
+    events: mpsc::Sender<Event>,
+}
+
+impl Driver {
+    async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Event>,
+        mut stop: watch::Receiver<bool>,
+        on_progress: &mut dyn FnMut(&Record),
+    ) -> Record {
+        let mut stopping = false;
+        loop {
+            let wait = match self.prober.poll(self.now()) {
+                Output::Wait(until) => until,
+                Output::Done => return self.prober.record().clone(),
+                Output::Progress => {
+                    on_progress(self.prober.record());
+                    continue;
+                }
+                other => {
+                    self.perform(other);
+                    continue;
+                }
+            };
+            tokio::select! {
+                event = inbox.recv() => {
+                    if let Some(event) = event {
+                        self.take(event);
+                    }
+                    // What has arrived together is handled together.
+                    while let Ok(event) = inbox.try_recv() {
+                        self.take(event);
+                    }
+                }
+                () = tokio::time::sleep_until(self.start + wait) => {
+                    self.prober.handle(self.start.elapsed(), Input::Tick);
+                }
+                () = stopped(&mut stop), if !stopping => {
+                    stopping = true;
+                    self.prober.handle(self.start.elapsed(), Input::Stop);
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Open { socket, toward } => self.open(socket, toward),
+            Output::Send { socket, to, bytes } => self.send(socket, to, &bytes),
+            Output::Tcp { tcp, to, bytes, patience } => {
+                let events = self.events.clone();
+                self.tasks.spawn(async move {
+                    let answer = tokio::time::timeout(patience, ask_over_tcp(to, &bytes)).await;
+                    let bytes = answer.ok().and_then(Result::ok);
+                    let _closed = events.send(Event::Tcp { tcp, bytes }).await;
+                });
+            }
+            Output::Progress | Output::Wait(_) | Output::Done => {}
+        }
+    }
+
+    fn open(&mut self, id: SocketId, toward: SocketAddr) {
+        let opened = socket::open(toward, self.bind.as_ref())
+            .and_then(|socket| Ok((socket.local_addr()?, Arc::new(socket))));
+        let now = self.now();
+        self.sockets.resize_with(self.sockets.len().max(id.0 + 1), || None);
+        match opened {
+            Ok((local, socket)) => {
+                self.tasks.spawn(read(id, Arc::clone(&socket), self.events.clone()));
+                self.sockets[id.0] = Some(socket);
+                self.prober.handle(now, Input::Opened { socket: id, local });
+            }
+            Err(_) => self.prober.handle(now, Input::OpenFailed { socket: id }),
+        }
+    }
+
+    fn send(&mut self, id: SocketId, to: SocketAddr, bytes: &[u8]) {
+        let Some(Some(socket)) = self.sockets.get(id.0) else { return };
+        let mut sent = socket.try_send_to(bytes, to);
+        // An ICMP error about an earlier packet is reported by the next call; the queue has it too.
+        if matches!(&sent, Err(e) if e.kind() == io::ErrorKind::ConnectionRefused) {
+            sent = socket.try_send_to(bytes, to);
+        }
+        let kind = match sent.map_err(|e| e.kind()) {
+            // A full buffer is loss, as it is anywhere else on the way.
+            Ok(_) | Err(io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused) => return,
+            Err(io::ErrorKind::PermissionDenied) => IcmpKind::Prohibited,
+            Err(_) => IcmpKind::Unreachable,
+        };
+        let now = self.now();
+        self.prober.handle(now, Input::Icmp { socket: id, to, offender: None, kind });
+    }
+
+    fn take(&mut self, event: Event) {
+        let now = self.now();
+        match &event {
+            Event::Datagram { socket, from, bytes } => {
+                self.prober.handle(now, Input::Datagram { socket: *socket, from: *from, bytes });
+            }
+            Event::Icmp { socket, to, offender, kind } => self.prober.handle(
+                now,
+                Input::Icmp { socket: *socket, to: *to, offender: *offender, kind: *kind },
+            ),
+            Event::Tcp { tcp, bytes } => {
+                self.prober.handle(now, Input::Tcp { tcp: *tcp, bytes: bytes.as_deref() });
+            }
+        }
+    }
+}
+
+/// Ends when the user wants to stop; never when nobody can say so any more.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Reads a socket and its error queue until the driver is gone.
+async fn read(id: SocketId, socket: Arc<UdpSocket>, events: mpsc::Sender<Event>) {
+    let mut buffer = vec![0; LONGEST];
+    loop {
+        let Ok(ready) = socket.ready(Interest::READABLE | Interest::ERROR).await else { return };
+        if ready.is_error() && !drain_errors(id, &socket, &events).await {
+            return;
+        }
+        match socket.try_recv_from(&mut buffer) {
+            Ok((length, from)) => {
+                let bytes = buffer[..length].to_vec();
+                if events.send(Event::Datagram { socket: id, from, bytes }).await.is_err() {
+                    return;
+                }
+            }
+            // WouldBlock, or an error that the queue tells more about.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Empties the error queue; false when the driver is gone.
+#[cfg(target_os = "linux")]
+async fn drain_errors(id: SocketId, socket: &UdpSocket, events: &mpsc::Sender<Event>) -> bool {
+    loop {
+        match socket.try_io(Interest::ERROR, || super::errqueue::take(socket)) {
+            Ok(Some(error)) => {
+                let super::errqueue::QueuedError { to, offender, kind } = error;
+                let event = Event::Icmp { socket: id, to, offender, kind };
+                if events.send(event).await.is_err() {
+                    return false;
+                }
+            }
+            Ok(None) => {}
+            Err(_) => return true,
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn drain_errors(_: SocketId, socket: &UdpSocket, events: &mpsc::Sender<Event>) -> bool {
+    let _cleared = socket
+        .try_io(Interest::ERROR, || -> io::Result<()> { Err(io::ErrorKind::WouldBlock.into()) });
+    !events.is_closed()
+}
+
+/// One request and one answer over TCP (RFC 8489 section 6.2.2: framed by the length in the header).
+async fn ask_over_tcp(to: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(to).await?;
+    stream.write_all(request).await?;
+    let mut answer = vec![0; 20];
+    stream.read_exact(&mut answer).await?;
+    let length = usize::from(u16::from_be_bytes([answer[2], answer[3]]));
+    answer.resize(20 + length.min(LONGEST), 0);
+    stream.read_exact(&mut answer[20..]).await?;
+    Ok(answer)
+}
