@@ -1,0 +1,45 @@
+# natscope. `make lab` and `make test` are all that a fresh Debian machine with make, gcc and a Rust
+# toolchain needs: they fetch what is missing (as root), or say the one command to type.
+
+CARGO ?= cargo
+NATSCOPE = target/release/natscope
+# nft is in /usr/sbin, which is not in every user's PATH
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: all build lab test check bench clean install setup
+all: build
+
+build:
+	$(CARGO) build --release --locked --bin natscope
+
+# Rebuild a symmetric NAT and measure it, then certify the whole catalogue.
+lab: setup build
+	@mkdir -p target/lab
+	$(NATSCOPE) lab run lab/scenarios/symmetric.toml
+	$(NATSCOPE) lab certify --output target/lab/report.json --output target/lab/report.md
+
+test: setup
+	$(CARGO) test --release --locked
+
+check:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	  $(CARGO) deny check licenses bans sources; \
+	else \
+	  echo "cargo-deny is not installed: licences, bans and sources were NOT checked"; \
+	  echo "  to check them too: cargo install --locked cargo-deny"; \
+	fi
+
+bench: setup
+	$(CARGO) bench --locked
+
+install:
+	$(CARGO) install --locked --path .
+
+clean:
+	$(CARGO) clean
+
+# The lab's rules are loaded by nft. Quick when everything is there.
+setup:
+	@command -v nft >/dev/null || sh tests/setup.sh nftables
