@@ -1,1 +1,182 @@
 //! Renders the results of everything below, and reads saved ones.
+//!
+//! [`Report`] is the document `natscope-report/1`: raw observations (`sockets`, `transactions`) and
+//! judgement (`servers`, `paths`, `traversal`, `findings`) stay apart, so that a saved report can
+//! be judged again ([`Report::judged_again`]).
+
+mod build;
+mod escape;
+mod explain;
+mod markdown;
+mod read;
+mod text;
+mod traversal;
+mod view;
+
+pub use escape::{markdown as escape_markdown, terminal as escape_terminal};
+pub use explain::explain;
+pub use markdown::markdown;
+pub use read::{ReadError, read};
+pub use text::text;
+pub use traversal::{Forecast, PeerForecast, PeerKind, Traversal};
+pub use view::{Axis, FactView, Status};
+
+use crate::probe::fact::{Facts, Finding};
+use crate::probe::record::{SocketRecord, Transaction};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// The schema that this version writes.
+pub const SCHEMA: &str = "natscope-report/1";
+
+/// A run of `natscope probe`. See `docs/report.md`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct Report {
+    /// `natscope-report/1`. A new major version changes the meaning of a field; new fields do not.
+    pub schema: String,
+    /// The program that measured.
+    pub tool: Tool,
+    /// When the run began, RFC 3339, UTC.
+    pub started: String,
+    /// How long it took, in ms.
+    pub duration_ms: u64,
+    /// The machine that measured.
+    pub host: Host,
+    /// The servers asked: those over IPv4 first, each address once a URI.
+    pub servers: Vec<Server>,
+    /// One path for each address family that had servers: IPv4 first.
+    pub paths: Vec<Path>,
+    /// What connects, by the facts of the paths.
+    pub traversal: Traversal,
+    /// What was noticed beside the facts.
+    pub findings: Vec<Finding>,
+    /// The local sockets, by id: one socket, one mapping.
+    pub sockets: Vec<SocketRecord>,
+    /// Everything that was sent and what came back. `about` is an index into `servers`.
+    pub transactions: Vec<Transaction>,
+}
+
+/// A program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct Tool {
+    /// `natscope`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+impl Default for Tool {
+    fn default() -> Self {
+        Self { name: "natscope".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
+/// A machine. Its name is left out: reports are pasted into public tickets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct Host {
+    /// Such as `linux`.
+    pub os: String,
+    /// Such as `x86_64`.
+    pub arch: String,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self { os: std::env::consts::OS.to_owned(), arch: std::env::consts::ARCH.to_owned() }
+    }
+}
+
+/// A server as one path saw it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct Server {
+    /// As the user gave it.
+    pub uri: String,
+    /// The address asked.
+    pub address: SocketAddr,
+    /// The smallest round-trip time, in ms; null when it never answered.
+    pub rtt_ms: Option<f64>,
+    /// OTHER-ADDRESS (RFC 5780 section 7.4) as advertised.
+    pub other_address: Option<SocketAddr>,
+    /// The mapped address that it reported first.
+    pub mapped: Option<SocketAddr>,
+    /// What was noticed about it.
+    pub findings: Vec<Finding>,
+}
+
+/// An address family.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(address: &SocketAddr) -> Self {
+        if address.is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
+    }
+    /// For people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        }
+    }
+}
+
+/// One way from this machine to the servers: one address family.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct Path {
+    /// Its address family.
+    pub family: Family,
+    /// A local socket's address; null when none could be opened.
+    pub local: Option<SocketAddr>,
+    /// What the first answering server saw that socket as; null when none answered.
+    pub mapped: Option<SocketAddr>,
+    /// What was found.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// Datagrams that belonged to no transaction.
+    #[serde(default)]
+    pub strays: u32,
+    /// The run was ended before its plan was done (Ctrl-C, or the budget).
+    #[serde(default)]
+    pub cut_short: bool,
+}
+
+impl Report {
+    /// The document as JSON, with a final newline.
+    ///
+    /// # Errors
+    /// Never for a report built by this program: all map keys are text.
+    pub fn json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// Whether anything definite was told: some path's mapping or filtering is known, or UDP is
+    /// known to be blocked there.
+    #[must_use]
+    pub fn is_definite(&self) -> bool {
+        self.paths.iter().map(|p| &p.facts).any(|f| {
+            f.mapping.value().is_some()
+                || f.filtering.value().is_some()
+                || f.classic.value().is_some()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

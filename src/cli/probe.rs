@@ -1,0 +1,317 @@
+//! `natscope probe`.
+
+use super::drive::{self, Bind};
+use super::exit::{Failure, Outcome, tell};
+use super::expect::{self, Expect};
+use super::output::{self, Files, Format, Target};
+use super::progress::Progress;
+use super::{config, exit, runtime};
+use crate::probe::Config;
+use crate::probe::fact::{Finding, Severity};
+use crate::probe::judge::judge;
+use crate::probe::record::Record;
+use crate::report::{Family, Report};
+use crate::stun::uri::Uri;
+use std::cell::RefCell;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+const EXAMPLES: &str = "\
+Examples:
+  natscope probe
+  natscope probe --server stun:stun.example.org --server stun:192.0.2.1:3478
+  natscope probe --format markdown --output report.json
+  natscope probe -4 --expect mapping=endpoint-independent
+
+Without --server the servers come from natscope.toml in the configuration folder
+(~/.config/natscope/natscope.toml: servers = [\"stun:stun.example.org\"]), else from
+a short built-in list.
+
+Exit code 3 means that on no path mapping, filtering or the classic name could be
+told. With --expect the code is that of the expectations: 4 when a fact of any path
+is another, else 3 when one could not be told, else 0.";
+
+/// Arguments of `natscope probe`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
+pub struct Args {
+    /// A STUN server, such as stun:stun.example.org:3478 (repeatable; best with RFC 5780)
+    #[arg(long, value_name = "URI", value_parser = config::parse_uri)]
+    server: Vec<Uri>,
+    /// Only IPv4
+    #[arg(short = '4', long = "ipv4", conflicts_with = "six")]
+    four: bool,
+    /// Only IPv6
+    #[arg(short = '6', long = "ipv6", id = "six")]
+    six: bool,
+    /// Send from this local address or interface
+    #[arg(long, value_name = "ADDR|IFACE", value_parser = parse_bind)]
+    bind: Option<Bind>,
+    /// The longest that measuring may take, such as 5s or 800ms
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = parse_duration)]
+    budget: Duration,
+    /// How to print the report on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
+    #[arg(long, value_name = "FILE", value_parser = output::parse)]
+    output: Vec<Target>,
+    /// Exit with 4 unless this holds, such as mapping=endpoint-independent (repeatable)
+    #[arg(long, value_name = "AXIS=VALUE", value_parser = expect::parse)]
+    expect: Vec<Expect>,
+}
+
+#[allow(clippy::unnecessary_wraps)] // the shape that clap asks for
+fn parse_bind(text: &str) -> Result<Bind, String> {
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return Err("write a local address or the name of an interface".to_owned());
+    }
+    Ok(text.parse().map_or_else(|_| Bind::Interface(text.to_owned()), Bind::Address))
+}
+
+/// `5s`, `800ms`, `2m`, `1.5` (seconds).
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        _ => return Err(format!("unknown unit `{unit}`: write ms, s or m, such as 5s")),
+    };
+    let seconds =
+        number.parse::<f64>().map_err(|_| "write a number, such as 5s".to_owned())? * scale;
+    if (0.05..=3600.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("it must be from 50ms to 60m".to_owned())
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When nothing could be measured, or the result cannot be written.
+pub fn run(args: &Args) -> Result<Outcome, Failure> {
+    let servers = config::servers(&args.server)?;
+    let files = Files::create(&args.output)?;
+    let runtime = runtime()?;
+    let report = runtime.block_on(measure(args, &servers));
+    // a name that is still being looked up must not hold the program
+    runtime.shutdown_background();
+    let report = report?;
+    files.write(&report)?;
+    output::print(&args.format.render(&report, output::colour())?)?;
+    Ok(conclude(args, &report))
+}
+
+fn conclude(args: &Args, report: &Report) -> Outcome {
+    if !args.expect.is_empty() {
+        let (outcome, lines) = expect::check(report, &args.expect);
+        lines.iter().for_each(|line| tell(line));
+        return outcome;
+    }
+    if report.is_definite() {
+        return Outcome::Done;
+    }
+    for path in &report.paths {
+        let because = path.facts.classic.because();
+        tell(&format!("could not tell over {}: {because}", path.family.title()));
+    }
+    Outcome::CouldNotTell
+}
+
+async fn measure(args: &Args, servers: &[Uri]) -> Result<Report, Failure> {
+    let started = jiff::Timestamp::now();
+    let clock = Instant::now();
+    let stop = stop_on_signal()?;
+    let progress = RefCell::new(Progress::new());
+    progress.borrow().doing("looking up the servers");
+    let mut findings = Vec::new();
+    let addresses = resolve(servers, args.budget, stop.clone(), &mut findings).await;
+    let groups = group(args, &addresses, &mut findings);
+    if groups.is_empty() {
+        progress.borrow().end();
+        return Err(nowhere(args, &findings));
+    }
+    progress.borrow().doing("measuring");
+    let runs = run_paths(args, &groups, &stop, &progress).await;
+    progress.borrow().end();
+
+    let mut records = Vec::new();
+    for (family, run) in runs {
+        match run {
+            Ok(record) => records.push((judge(&record), record)),
+            Err(error) => findings.push(finding(
+                "path-failed",
+                Severity::Warning,
+                format!("{}: {error}", family.title()),
+            )),
+        }
+    }
+    if records.is_empty() {
+        let lines: Vec<String> =
+            findings.iter().filter(|f| f.id == "path-failed").map(|f| f.text.clone()).collect();
+        return Err(Failure::run(lines.join("\n")));
+    }
+    let runs = records.into_iter().map(|(judgement, record)| (record, judgement)).collect();
+    let elapsed = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Report::new(format!("{started:.0}"), elapsed, runs, findings))
+}
+
+/// Both families side by side, on this thread.
+async fn run_paths(
+    args: &Args,
+    groups: &[(Family, Vec<(String, SocketAddr)>)],
+    stop: &watch::Receiver<bool>,
+    progress: &RefCell<Progress>,
+) -> Vec<(Family, Result<Record, String>)> {
+    let one = async |family: Family| {
+        let (_, servers) = groups.iter().find(|(f, _)| *f == family)?;
+        let config = Config { servers: servers.clone(), budget: args.budget };
+        let mut update = |record: &Record| progress.borrow_mut().update(family, record);
+        let run = drive::run(config, args.bind.as_ref(), stop.clone(), &mut update).await;
+        Some((family, run))
+    };
+    let (four, six) = tokio::join!(one(Family::Ipv4), one(Family::Ipv6));
+    four.into_iter().chain(six).collect()
+}
+
+/// Becomes true on Ctrl-C or SIGTERM; a second one ends the program at once.
+fn stop_on_signal() -> Result<watch::Receiver<bool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |error| Failure::run(format!("cannot listen for signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if stopping {
+                std::process::exit(130);
+            }
+            stopping = true;
+            let _ = sender.send(true);
+        }
+    });
+    Ok(receiver)
+}
+
+/// The addresses of each server, looked up side by side.
+async fn resolve(
+    servers: &[Uri],
+    patience: Duration,
+    mut stop: watch::Receiver<bool>,
+    findings: &mut Vec<Finding>,
+) -> Vec<(String, Vec<SocketAddr>)> {
+    let tasks: Vec<_> = servers
+        .iter()
+        .cloned()
+        .map(|uri| tokio::spawn(async move { drive::resolve(&uri).await }))
+        .collect();
+    let deadline = tokio::time::Instant::now() + patience;
+    let mut found = Vec::new();
+    for (uri, task) in servers.iter().zip(tasks) {
+        let answer = tokio::select! {
+            answer = tokio::time::timeout_at(deadline, task) => match answer {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err(format!("no answer from the name service in {patience:?}")),
+            },
+            _ = stop.wait_for(|stop| *stop) => Err("interrupted".to_owned()),
+        };
+        match answer {
+            Ok(addresses) => found.push((uri.to_string(), addresses)),
+            Err(error) => {
+                let text = format!("{uri} is left out: {error}");
+                findings.push(finding("unresolvable", Severity::Warning, text));
+            }
+        }
+    }
+    found
+}
+
+/// The servers of each family that this host can reach. One address is asked once.
+fn group(
+    args: &Args,
+    servers: &[(String, Vec<SocketAddr>)],
+    findings: &mut Vec<Finding>,
+) -> Vec<(Family, Vec<(String, SocketAddr)>)> {
+    let mut groups = Vec::new();
+    for family in [Family::Ipv4, Family::Ipv6].into_iter().filter(|&f| wanted(args, f)) {
+        let mut group: Vec<(String, SocketAddr)> = Vec::new();
+        for (uri, addresses) in servers {
+            let Some(&address) = addresses.iter().find(|a| Family::of(a) == family) else {
+                continue;
+            };
+            if let Some((same, _)) = group.iter().find(|(_, a)| *a == address) {
+                let text = format!("{uri} is left out: it has the same address as {same}");
+                findings.push(finding("same-address", Severity::Info, text));
+            } else {
+                group.push((uri.clone(), address));
+            }
+        }
+        let Some((_, first)) = group.first() else { continue };
+        match route(args, *first) {
+            Ok(()) => groups.push((family, group)),
+            Err(error) => {
+                let text = format!("no route to {first} over {}: {error}", family.title());
+                findings.push(finding("no-route", Severity::Info, text));
+            }
+        }
+    }
+    groups
+}
+
+fn wanted(args: &Args, family: Family) -> bool {
+    let bound = match &args.bind {
+        Some(Bind::Address(ip)) => Some(if ip.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }),
+        _ => None,
+    };
+    let excluded = match family {
+        Family::Ipv4 => args.six,
+        Family::Ipv6 => args.four,
+    };
+    !excluded && bound.is_none_or(|bound| bound == family)
+}
+
+/// Whether the kernel knows a way there. Nothing is sent.
+fn route(args: &Args, to: SocketAddr) -> std::io::Result<()> {
+    if args.bind.is_some() {
+        return Ok(()); // bound sockets have routes of their own; the driver will see
+    }
+    let any: SocketAddr = match to {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    UdpSocket::bind(any)?.connect(to)
+}
+
+/// Why there is nobody to ask.
+fn nowhere(args: &Args, findings: &[Finding]) -> Failure {
+    let mut lines: Vec<String> = findings
+        .iter()
+        .filter(|f| f.id == "unresolvable" || f.id == "no-route")
+        .map(|f| f.text.clone())
+        .collect();
+    let advice = if findings.iter().any(|f| f.id == "no-route") {
+        "this machine has no route to any server: is the network up?"
+    } else if !lines.is_empty() {
+        "no server's name could be resolved: check the name, or give an address (stun:192.0.2.1:3478)"
+    } else if args.four || args.six || args.bind.is_some() {
+        "no server has an address of the family that -4, -6 or --bind asks for"
+    } else {
+        "no server has an address"
+    };
+    lines.push(advice.to_owned());
+    Failure::run(lines.join("\n"))
+}
+
+fn finding(id: &str, severity: Severity, text: String) -> Finding {
+    Finding { id: id.to_owned(), severity, text }
+}

@@ -1,0 +1,169 @@
+//! From records to a report, and back.
+
+use super::{Family, Host, Path, Report, SCHEMA, Server, Tool, Traversal};
+use crate::probe::fact::Finding;
+use crate::probe::judge::{Judgement, ServerJudgement, judge};
+use crate::probe::record::{Record, ServerRecord};
+
+impl Report {
+    /// The report of a run on this machine: one record and its judgement for each address family.
+    /// `findings` are what was noticed outside the paths, such as a name that did not resolve.
+    #[must_use]
+    pub fn new(
+        started: String,
+        duration_ms: u64,
+        mut runs: Vec<(Record, Judgement)>,
+        findings: Vec<Finding>,
+    ) -> Self {
+        runs.sort_by_key(|(record, _)| family(record));
+        if runs.len() > 1 {
+            // ids are unique within a record only; the judge repeats them as evidence
+            for run in &mut runs {
+                let prefix = if family(&run.0) == Family::Ipv4 { "4" } else { "6" };
+                rename(&mut run.0, prefix);
+                run.1 = judge(&run.0);
+            }
+        }
+        let mut report = Self {
+            schema: SCHEMA.to_owned(),
+            tool: Tool::default(),
+            started,
+            duration_ms,
+            host: Host::default(),
+            servers: Vec::new(),
+            paths: Vec::new(),
+            traversal: Traversal::default(),
+            findings,
+            sockets: Vec::new(),
+            transactions: Vec::new(),
+        };
+        for (record, judgement) in runs {
+            report.add(family(&record), record, judgement);
+        }
+        report.traversal = Traversal::forecast(&report.paths);
+        report
+    }
+
+    fn add(&mut self, family: Family, record: Record, judgement: Judgement) {
+        let offset = self.servers.len();
+        let local = record.sockets.first().map(|s| s.local);
+        self.paths.push(Path {
+            family,
+            local: first_mapped(&record).map_or(local, |(local, _)| Some(local)),
+            mapped: first_mapped(&record).map(|(_, mapped)| mapped),
+            facts: judgement.facts,
+            strays: record.strays,
+            cut_short: record.cut_short,
+        });
+        self.servers.extend(record.servers.into_iter().zip(judgement.servers).map(server));
+        self.findings.extend(judgement.findings);
+        self.sockets.extend(record.sockets);
+        self.transactions.extend(record.transactions.into_iter().map(|mut t| {
+            t.about += offset;
+            t
+        }));
+    }
+
+    /// The observations of one path, as they were recorded.
+    #[must_use]
+    pub fn record(&self, path: &Path) -> Record {
+        let of_path: Vec<usize> = (0..self.servers.len())
+            .filter(|&i| Family::of(&self.servers[i].address) == path.family)
+            .collect();
+        let about = |global: usize| of_path.iter().position(|&i| i == global);
+        Record {
+            servers: of_path
+                .iter()
+                .map(|&i| &self.servers[i])
+                .map(|s| ServerRecord { uri: s.uri.clone(), address: s.address })
+                .collect(),
+            sockets: self
+                .sockets
+                .iter()
+                .filter(|s| Family::of(&s.local) == path.family)
+                .cloned()
+                .collect(),
+            transactions: self
+                .transactions
+                .iter()
+                .filter_map(|t| about(t.about).map(|about| (t, about)))
+                .map(|(t, about)| {
+                    let mut t = t.clone();
+                    t.about = about;
+                    t
+                })
+                .collect(),
+            strays: path.strays,
+            cut_short: path.cut_short,
+        }
+    }
+
+    /// The same observations judged by this version. The findings that no record shows (a name
+    /// that did not resolve) are kept; a path without observations keeps its facts.
+    #[must_use]
+    pub fn judged_again(&self) -> Self {
+        if self.transactions.is_empty() {
+            return self.clone();
+        }
+        let kept = self.findings.iter().filter(|f| OUTSIDE.contains(&f.id.as_str())).cloned();
+        let mut again = Self {
+            paths: Vec::new(),
+            servers: Vec::new(),
+            sockets: Vec::new(),
+            transactions: Vec::new(),
+            findings: kept.collect(),
+            ..self.clone()
+        };
+        for path in &self.paths {
+            let record = self.record(path);
+            let judgement = judge(&record);
+            again.add(path.family, record, judgement);
+        }
+        again.traversal = Traversal::forecast(&again.paths);
+        again
+    }
+}
+
+/// Findings of a run that are in no path's record.
+const OUTSIDE: &[&str] = &["unresolvable", "no-route", "same-address", "path-failed"];
+
+/// The family of a record: that of its servers.
+fn family(record: &Record) -> Family {
+    let address = record.servers.first().map(|s| s.address);
+    address
+        .or_else(|| record.sockets.first().map(|s| s.local))
+        .map_or(Family::Ipv4, |a| Family::of(&a))
+}
+
+/// The first local address that a counting answer showed the mapping of.
+fn first_mapped(record: &Record) -> Option<(std::net::SocketAddr, std::net::SocketAddr)> {
+    record.transactions.iter().find_map(|t| {
+        let mapped = t.received.as_ref()?.mapped;
+        let socket = record.sockets.iter().find(|s| s.id == t.socket)?;
+        Some((socket.local, mapped))
+    })
+}
+
+fn server((server, judged): (ServerRecord, ServerJudgement)) -> Server {
+    Server {
+        uri: server.uri,
+        address: server.address,
+        #[allow(clippy::cast_precision_loss)] // microseconds of a round trip
+        rtt_ms: judged.rtt_us.map(|us| us as f64 / 1000.0),
+        other_address: judged.other_address,
+        mapped: judged.mapped,
+        findings: judged.findings,
+    }
+}
+
+fn rename(record: &mut Record, prefix: &str) {
+    for socket in &mut record.sockets {
+        socket.id.insert_str(0, prefix);
+    }
+    for transaction in &mut record.transactions {
+        transaction.id.insert_str(0, prefix);
+        if !transaction.socket.is_empty() {
+            transaction.socket.insert_str(0, prefix);
+        }
+    }
+}

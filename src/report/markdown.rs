@@ -1,0 +1,81 @@
+//! A report to paste into a ticket. Nothing in it from the network can be read as markup.
+
+use super::escape::markdown as safe;
+use super::{Axis, Path, Report, Traversal};
+use std::fmt::Write as _;
+
+/// The report as Markdown.
+#[must_use]
+pub fn markdown(report: &Report) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "## NAT report\n\n**{}**\n\n{} {}, {}, {} ms, {} {}",
+        safe(&report.traversal.summary),
+        safe(&report.tool.name),
+        safe(&report.tool.version),
+        safe(&report.started),
+        report.duration_ms,
+        safe(&report.host.os),
+        safe(&report.host.arch),
+    );
+    for path in &report.paths {
+        facts(&mut out, path);
+        connects(&mut out, path, &report.traversal);
+    }
+    servers(&mut out, report);
+    findings(&mut out, report);
+    out
+}
+
+fn facts(out: &mut String, path: &Path) {
+    let address =
+        |a: Option<std::net::SocketAddr>| a.map_or("none".to_owned(), |a| format!("`{a}`"));
+    let _ = writeln!(
+        out,
+        "\n### {}: local {}, seen as {}\n\n| property | answer | because |\n|---|---|---|",
+        path.family.title(),
+        address(path.local),
+        address(path.mapped)
+    );
+    for axis in Axis::ALL {
+        let fact = axis.of(&path.facts);
+        let answer = fact.answer();
+        let _ = writeln!(out, "| {} | {answer} | {} |", axis.title(), safe(fact.because));
+    }
+}
+
+fn connects(out: &mut String, path: &Path, traversal: &Traversal) {
+    out.push_str("\n| peer behind | needs | because |\n|---|---|---|\n");
+    for forecast in traversal.of(path.family) {
+        let verdict = forecast.verdict.title();
+        let _ = writeln!(out, "| {} | {verdict} | {} |", forecast.peer, safe(&forecast.because));
+    }
+}
+
+fn servers(out: &mut String, report: &Report) {
+    if report.servers.is_empty() {
+        return;
+    }
+    out.push_str("\n| server | address | RTT | other address |\n|---|---|---|---|\n");
+    for server in &report.servers {
+        let rtt = server.rtt_ms.map_or("no answer".to_owned(), |ms| format!("{ms:.1} ms"));
+        let other = server.other_address.map_or("none".to_owned(), |a| format!("`{a}`"));
+        let _ = writeln!(out, "| {} | `{}` | {rtt} | {other} |", safe(&server.uri), server.address);
+    }
+}
+
+fn findings(out: &mut String, report: &Report) {
+    let own = report.findings.iter().map(|f| (None, f));
+    let of_servers =
+        report.servers.iter().flat_map(|s| s.findings.iter().map(move |f| (Some(&s.uri), f)));
+    let mut all = own.chain(of_servers).peekable();
+    if all.peek().is_some() {
+        out.push('\n');
+    }
+    for (uri, finding) in all {
+        let about = uri.map(|uri| format!("{}: ", safe(uri))).unwrap_or_default();
+        let severity = super::text::severity(finding.severity);
+        let _ = writeln!(out, "- {severity}: {about}{}", safe(&finding.text));
+    }
+}

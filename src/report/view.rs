@@ -1,0 +1,172 @@
+//! The facts of a path as a list, for everything that shows or compares them.
+
+use crate::nat::{Allocation, Classic, Filtering, Mapping};
+use crate::probe::fact::{EvidenceId, Fact, Facts, Grade};
+use std::fmt;
+
+/// A measured property, by its name in JSON and in `--expect`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Axis {
+    /// Whether addresses are translated.
+    Nat,
+    /// RFC 4787 section 4.1.
+    Mapping,
+    /// RFC 4787 section 5.
+    Filtering,
+    /// The RFC 3489 name.
+    Classic,
+    /// The external port equals the internal one.
+    PortPreservation,
+    /// How external ports are chosen.
+    Allocation,
+    /// A peer's early packet spoils the mapping.
+    EarlyPacketPoisoning,
+    /// Something rewrites MAPPED-ADDRESS.
+    MappedAddressRewriting,
+}
+
+impl Axis {
+    /// All, in the order they are shown.
+    pub const ALL: &'static [Self] = &[
+        Self::Nat,
+        Self::Mapping,
+        Self::Filtering,
+        Self::Classic,
+        Self::PortPreservation,
+        Self::Allocation,
+        Self::EarlyPacketPoisoning,
+        Self::MappedAddressRewriting,
+    ];
+
+    /// The name of its field in JSON; in `--expect` dashes may stand for the underscores.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Nat => "nat",
+            Self::Mapping => "mapping",
+            Self::Filtering => "filtering",
+            Self::Classic => "classic",
+            Self::PortPreservation => "port_preservation",
+            Self::Allocation => "allocation",
+            Self::EarlyPacketPoisoning => "early_packet_poisoning",
+            Self::MappedAddressRewriting => "mapped_address_rewriting",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Nat => "NAT",
+            Self::Mapping => "mapping",
+            Self::Filtering => "filtering",
+            Self::Classic => "classic name",
+            Self::PortPreservation => "port preserved",
+            Self::Allocation => "port allocation",
+            Self::EarlyPacketPoisoning => "early packets spoil",
+            Self::MappedAddressRewriting => "ALG rewrites",
+        }
+    }
+
+    /// The values it can have, as in JSON.
+    #[must_use]
+    pub fn values(self) -> Vec<&'static str> {
+        match self {
+            Self::Mapping => Mapping::ALL.iter().map(|v| v.as_str()).collect(),
+            Self::Filtering => Filtering::ALL.iter().map(|v| v.as_str()).collect(),
+            Self::Classic => Classic::ALL.iter().map(|v| v.as_str()).collect(),
+            Self::Allocation => Allocation::ALL.iter().map(|v| v.as_str()).collect(),
+            _ => vec!["true", "false"],
+        }
+    }
+
+    /// The value meant by `text`: its name in JSON, or a short form (`eim`, `yes`).
+    #[must_use]
+    pub fn parse_value(self, text: &str) -> Option<&'static str> {
+        match self {
+            Self::Mapping => text.parse().ok().map(Mapping::as_str),
+            Self::Filtering => text.parse().ok().map(Filtering::as_str),
+            Self::Classic => text.parse().ok().map(Classic::as_str),
+            Self::Allocation => text.parse().ok().map(Allocation::as_str),
+            _ => match text {
+                "true" | "yes" => Some("true"),
+                "false" | "no" => Some("false"),
+                _ => None,
+            },
+        }
+    }
+
+    /// This axis of a path.
+    #[must_use]
+    pub fn of(self, facts: &Facts) -> FactView<'_> {
+        match self {
+            Self::Nat => view(self, &facts.nat),
+            Self::Mapping => view(self, &facts.mapping),
+            Self::Filtering => view(self, &facts.filtering),
+            Self::Classic => view(self, &facts.classic),
+            Self::PortPreservation => view(self, &facts.port_preservation),
+            Self::Allocation => view(self, &facts.allocation),
+            Self::EarlyPacketPoisoning => view(self, &facts.early_packet_poisoning),
+            Self::MappedAddressRewriting => view(self, &facts.mapped_address_rewriting),
+        }
+    }
+}
+
+/// What is known of a fact, without its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Its value as in JSON, and how sure.
+    Known(String, Grade),
+    /// Tested, could not be told.
+    Inconclusive,
+    /// Not tested.
+    NotTested,
+}
+
+/// One fact of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactView<'a> {
+    /// Which.
+    pub axis: Axis,
+    /// What is known.
+    pub status: Status,
+    /// Why. May hold text from the network.
+    pub because: &'a str,
+    /// From which transactions.
+    pub evidence: &'a [EvidenceId],
+}
+
+impl FactView<'_> {
+    /// The answer for people, without its reason: `yes (proven)`, `could not tell`.
+    #[must_use]
+    pub fn answer(&self) -> String {
+        match &self.status {
+            Status::Known(value, grade) => {
+                let value = match value.as_str() {
+                    "true" => "yes",
+                    "false" => "no",
+                    other => other,
+                };
+                format!("{value} ({})", grade_name(*grade))
+            }
+            Status::Inconclusive => "could not tell".to_owned(),
+            Status::NotTested => "not tested".to_owned(),
+        }
+    }
+}
+
+const fn grade_name(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Probable => "probable",
+        Grade::Proven => "proven",
+    }
+}
+
+fn view<T: fmt::Display>(axis: Axis, fact: &Fact<T>) -> FactView<'_> {
+    let status = match fact {
+        Fact::Known { value, grade, .. } => Status::Known(value.to_string(), *grade),
+        Fact::Inconclusive { .. } => Status::Inconclusive,
+        Fact::NotTested { .. } => Status::NotTested,
+    };
+    FactView { axis, status, because: fact.because(), evidence: fact.evidence() }
+}
