@@ -153,10 +153,8 @@ pub fn load(path: &Path) -> Result<NatSpec, CatalogueError> {
 
 /// Reads a file of at most a megabyte.
 pub(super) fn read(path: &Path) -> Result<String, CatalogueError> {
-    let unreadable = |reason: String| CatalogueError::Unreadable {
-        file: path.display().to_string(),
-        reason,
-    };
+    let unreadable =
+        |reason: String| CatalogueError::Unreadable { file: path.display().to_string(), reason };
     let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.len();
     if size > 1 << 20 {
         return Err(unreadable("larger than a megabyte: this is no description".into()));

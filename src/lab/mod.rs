@@ -10,4 +10,3 @@ pub mod certify;
 pub mod plan;
 pub mod rules;
 pub mod scenario;
-

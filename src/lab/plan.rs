@@ -182,7 +182,10 @@ mod tests {
     fn one_nat_hides_its_clients() {
         let plan = plan(&[nat(), nat()], 2, 10).unwrap();
         let site = &plan.sites[1];
-        assert_eq!(site.clients, [Ipv4Addr::new(192, 168, 1, 100), Ipv4Addr::new(192, 168, 1, 101)]);
+        assert_eq!(
+            site.clients,
+            [Ipv4Addr::new(192, 168, 1, 100), Ipv4Addr::new(192, 168, 1, 101)]
+        );
         assert_eq!(site.boxes[0].wiring.wan, Ipv4Addr::new(192, 0, 2, 2));
         assert_eq!(site.boxes[0].gateway, Ipv4Addr::new(192, 168, 1, 1));
         assert_eq!(site.boxes[0].wiring.loss_percent, 10);

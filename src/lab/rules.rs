@@ -109,10 +109,8 @@ fn losses(text: &mut Text, spec: &NatSpec, wiring: &Wiring) {
         // a map, not a comparison: numgen's number is in host order
         let lost: Vec<String> =
             (0..wiring.loss_percent.min(100)).map(|n| format!("{n} : drop")).collect();
-        lines.push(format!(
-            "meta l4proto udp numgen random mod 100 vmap {{ {} }}",
-            lost.join(", ")
-        ));
+        lines
+            .push(format!("meta l4proto udp numgen random mod 100 vmap {{ {} }}", lost.join(", ")));
     }
     if lines.len() > 1 {
         text.block("chain losses", &lines);

@@ -92,9 +92,8 @@ impl Scenario {
         if catalogue::looks_like_a_path(name) && path.exists() {
             return parse(name, &catalogue::read(path)?);
         }
-        let stem = |file: &str| {
-            Path::new(file).file_stem().map(|s| s.to_string_lossy().into_owned())
-        };
+        let stem =
+            |file: &str| Path::new(file).file_stem().map(|s| s.to_string_lossy().into_owned());
         for (file, text) in EMBEDDED {
             if name == *file || stem(file).as_deref() == Some(name) {
                 return parse(file, text);
@@ -172,7 +171,8 @@ fn meaning(facts: &Facts, peers: &[Peer]) -> String {
     let relayed: Vec<&str> =
         peers.iter().filter(|p| p.verdict == Verdict::Turn).map(|p| p.peer.as_str()).collect();
     if relayed.is_empty() {
-        return "STUN is enough towards every classic kind of NAT; no TURN server is needed.".into();
+        return "STUN is enough towards every classic kind of NAT; no TURN server is needed."
+            .into();
     }
     format!(
         "STUN is not enough towards peers behind a NAT of kind {}: those connections need a TURN \

@@ -1,1 +1,1 @@
-
+//! See also `tests/`.
