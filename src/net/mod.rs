@@ -9,6 +9,7 @@ pub mod bind;
 mod errqueue;
 pub mod probe;
 pub mod resolve;
+pub mod serve;
 mod socket;
 
 use std::io;
