@@ -30,6 +30,10 @@ async fn an_open_host_is_recognised_with_every_fact_proven() {
     let (quit, quitting) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async { drop(quitting.await) }));
     let record = observe(vec![("stun:127.0.0.1:24780".into(), sites.all()[0].1)]).await;
+    assert!(!record.cut_short, "{record:#?}");
+    for t in &record.transactions {
+        assert_eq!(t.sent.len(), 1, "nothing was lost: {t:#?}");
+    }
     let facts = judge::judge(&record).facts;
     assert_eq!(facts.nat.known(), Some((&false, Grade::Proven)));
     assert_eq!(facts.mapping.known(), Some((&Mapping::EndpointIndependent, Grade::Proven)));
@@ -42,7 +46,9 @@ async fn an_open_host_is_recognised_with_every_fact_proven() {
 
 #[tokio::test]
 async fn a_closed_port_is_not_called_blocked_udp() {
-    let record = observe(vec![("stun:127.0.0.1:9".into(), SocketAddr::from(([127, 0, 0, 1], 9)))]).await;
+    let record =
+        observe(vec![("stun:127.0.0.1:9".into(), SocketAddr::from(([127, 0, 0, 1], 9)))]).await;
+    assert!(!record.cut_short, "{record:#?}");
     let judgement = judge::judge(&record);
     assert_eq!(judgement.facts.classic.value(), None);
     assert!(judgement.facts.classic.because().contains("nothing listens"), "{judgement:#?}");

@@ -157,10 +157,12 @@ impl Driver {
 
     fn send(&mut self, id: SocketId, to: SocketAddr, bytes: &[u8]) {
         let Some(Some(socket)) = self.sockets.get(id.0) else { return };
-        let mut sent = socket.try_send_to(bytes, to);
+        // Straight to the system call: tokio would first wait to hear that the socket is writable.
+        let socket = socket2::SockRef::from(&**socket);
+        let mut sent = socket.send_to(bytes, &to.into());
         // An ICMP error about an earlier packet is reported by the next call; the queue has it too.
         if matches!(&sent, Err(e) if e.kind() == io::ErrorKind::ConnectionRefused) {
-            sent = socket.try_send_to(bytes, to);
+            sent = socket.send_to(bytes, &to.into());
         }
         let kind = match sent.map_err(|e| e.kind()) {
             // A full buffer is loss, as it is anywhere else on the way.

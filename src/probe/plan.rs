@@ -334,6 +334,7 @@ fn mapped(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
     }
     plan_extra(core, index, server);
     server.phase = Phase::Controls;
+    controls(core, index, server);
 }
 
 fn plan_extra(core: &mut Core, index: usize, server: &mut Server) {

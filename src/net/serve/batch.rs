@@ -60,9 +60,9 @@ impl Batch {
             let same = self.answers[from..].iter().take_while(|a| a.from == first.from).count();
             let range = from..from + same;
             if let Some(socket) = sockets.get(&first.from) {
-                let _dropped = socket.try_io(Interest::WRITABLE, || {
-                    system::send(socket, &self.answers[range.clone()], &self.bytes[range.clone()])
-                });
+                // Straight to the system call: tokio would first wait to hear that it is writable.
+                let _dropped =
+                    system::send(&**socket, &self.answers[range.clone()], &self.bytes[range]);
             }
             from += same;
         }
@@ -78,9 +78,10 @@ mod system {
     use std::io::{self, IoSlice, IoSliceMut};
     use std::net::SocketAddr;
     use std::os::fd::AsRawFd;
+    use tokio::net::UdpSocket;
 
     pub fn receive(
-        socket: &impl AsRawFd,
+        socket: &UdpSocket,
         buffers: &mut [[u8; LONGEST]],
         received: &mut Vec<(SocketAddr, usize)>,
     ) -> io::Result<()> {
@@ -98,7 +99,7 @@ mod system {
         Ok(())
     }
 
-    pub fn send(socket: &impl AsRawFd, answers: &[Answer], bytes: &[Vec<u8>]) -> io::Result<()> {
+    pub fn send(socket: &UdpSocket, answers: &[Answer], bytes: &[Vec<u8>]) -> io::Result<()> {
         let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(answers.len(), None);
         let slices: Vec<[IoSlice<'_>; 1]> = bytes.iter().map(|b| [IoSlice::new(b)]).collect();
         let to: Vec<Option<SockaddrStorage>> =
