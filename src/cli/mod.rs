@@ -9,6 +9,7 @@ mod output;
 mod probe;
 mod progress;
 mod report;
+mod serve;
 
 use clap::{Parser, Subcommand};
 pub use exit::{Failure, Outcome};
@@ -27,6 +28,8 @@ pub struct Cli {
 enum Command {
     /// Measure the NAT in front of this machine
     Probe(probe::Args),
+    /// Answer as a STUN server (RFC 5780 with two addresses)
+    Serve(serve::Args),
     /// Show or explain a saved report
     Report(report::Args),
 }
@@ -44,6 +47,7 @@ pub fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Probe(args) => probe::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Report(args) => report::run(&args),
     };
     match outcome {

@@ -1,0 +1,144 @@
+//! `natscope serve`.
+
+use super::exit::{self, Failure, Outcome, tell};
+use super::runtime;
+use crate::net::serve::{Config, Server};
+use crate::server::{Limit, Sites};
+use std::net::{IpAddr, SocketAddr};
+
+const EXAMPLES: &str = "\
+Examples:
+  natscope serve --listen 192.0.2.1 --alternate 192.0.2.2
+  natscope serve --listen 192.0.2.1 --alternate 192.0.2.2 \\
+                 --listen 2001:db8::1 --alternate 2001:db8::2
+  natscope serve --listen 192.0.2.1
+
+With two addresses it is an RFC 5780 server on both, each with two ports: a prober can
+tell the filtering. With one it is a plain STUN server. It runs until SIGTERM or Ctrl-C.";
+
+/// The port where none is given (RFC 8489 section 6.1), and the alternate's.
+const PORT: u16 = 3478;
+const ALTERNATE_PORT: u16 = 3479;
+
+/// Arguments of `natscope serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
+pub struct Args {
+    /// The address to answer on (repeatable, one for each address family)
+    #[arg(long, value_name = "IP[:PORT]", required = true, value_parser = parse_listen)]
+    listen: Vec<Listen>,
+    /// A second address and port of this host, of the same family (RFC 5780)
+    #[arg(long, value_name = "IP[:PORT]", value_parser = parse_listen)]
+    alternate: Vec<Listen>,
+    /// Answers per second to one source address; 0 for no limit
+    #[arg(long, value_name = "N", default_value_t = Limit::default().per_second)]
+    limit: u32,
+    /// Serve UDP only
+    #[arg(long)]
+    no_tcp: bool,
+}
+
+/// An address, and a port if one was given.
+#[derive(Debug, Clone, Copy)]
+struct Listen {
+    ip: IpAddr,
+    port: Option<u16>,
+}
+
+impl Listen {
+    fn or_port(self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port.unwrap_or(port))
+    }
+}
+
+fn parse_listen(text: &str) -> Result<Listen, String> {
+    if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse() {
+        return Ok(Listen { ip, port: None });
+    }
+    let address: SocketAddr = text.parse().map_err(
+        |_| "write an IP address of this host, such as 192.0.2.1:3478 or [2001:db8::1]:3478",
+    )?;
+    Ok(Listen { ip: address.ip(), port: Some(address.port()) })
+}
+
+/// Serves until told to stop.
+pub fn run(args: &Args) -> Result<Outcome, Failure> {
+    let sites = sites(args)?;
+    for sites in &sites {
+        if let Sites::One(address) = sites {
+            tell(&format!(
+                "{address}: one address only, so no OTHER-ADDRESS and no CHANGE-REQUEST: clients see their mapped address, not their filtering; add --alternate with a second address of this host"
+            ));
+        }
+    }
+    let limit = (args.limit > 0)
+        .then(|| Limit { per_second: args.limit, burst: args.limit.saturating_mul(2) });
+    let config = Config { limit, tcp: !args.no_tcp, ..Config::new(sites) };
+    runtime()?.block_on(async {
+        let server = Server::bind(config).map_err(|error| Failure::run(error.to_string()))?;
+        for (_, address) in server.sites().iter().flat_map(|sites| sites.all()) {
+            tell(&format!("answering on {address}"));
+        }
+        let stop =
+            signal().map_err(|error| Failure::run(format!("cannot wait for signals: {error}")))?;
+        server.run(stop).await.map_err(|error| Failure::run(error.to_string()))?;
+        tell("stopped");
+        Ok(Outcome::Done)
+    })
+}
+
+/// Pairs each address with the alternate of its family.
+fn sites(args: &Args) -> Result<Vec<Sites>, Failure> {
+    let mut alternates = args.alternate.clone();
+    let mut all = Vec::new();
+    for listen in &args.listen {
+        let primary = listen.or_port(PORT);
+        let pair = alternates.iter().position(|a| a.ip.is_ipv4() == listen.ip.is_ipv4());
+        let Some(alternate) = pair.map(|index| alternates.remove(index)) else {
+            all.push(Sites::One(primary));
+            continue;
+        };
+        let port = if primary.port() == ALTERNATE_PORT { PORT } else { ALTERNATE_PORT };
+        let alternate = alternate.or_port(port);
+        if alternate.ip() == primary.ip() || alternate.port() == primary.port() {
+            return Err(Failure::usage(format!(
+                "--alternate {alternate} must differ from --listen {primary} in address and in port"
+            )));
+        }
+        if primary.ip().is_unspecified() || alternate.ip().is_unspecified() {
+            return Err(Failure::usage(
+                "with --alternate, name the two addresses: answers must leave by the one that is asked for",
+            ));
+        }
+        all.push(Sites::Two { primary, alternate });
+    }
+    if let Some(left) = alternates.first() {
+        return Err(Failure::usage(format!(
+            "--alternate {} has no --listen of its address family",
+            left.ip
+        )));
+    }
+    Ok(all)
+}
+
+/// Ends at SIGTERM or SIGINT.
+#[cfg(unix)]
+fn signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps)] // the shape of the other one
+fn signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _stopped = tokio::signal::ctrl_c().await;
+    })
+}
