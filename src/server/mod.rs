@@ -210,7 +210,8 @@ impl Responder {
         let other = self.sites.address(site.changed(Change::BOTH));
         let response = Success {
             mapped: source,
-            origin: Some(self.sites.address(answer.from)?),
+            // A server on 0.0.0.0 does not know which of its addresses it answers from.
+            origin: Some(self.sites.address(answer.from)?).filter(|a| !a.ip().is_unspecified()),
             other,
             software: Some(&self.software),
             padding: padding.filter(|_| over == Over::Udp),
