@@ -18,7 +18,7 @@ use std::process::ExitCode;
 /// What NAT is in front of this machine? Is STUN enough for a peer-to-peer connection, or is TURN
 /// needed, and why?
 #[derive(Debug, Parser)]
-#[command(name = "natscope", version, about, max_term_width = 100, after_help = exit::HELP)]
+#[command(name = "natscope", version, max_term_width = 100, after_help = exit::HELP)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

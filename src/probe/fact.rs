@@ -20,7 +20,8 @@ pub enum Grade {
 
 /// What is known about one axis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "status", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+#[cfg_attr(test, serde(deny_unknown_fields))]
 pub enum Fact<T> {
     /// It was shown.
     Known {
@@ -104,7 +105,7 @@ impl<T> Fact<T> {
 
 /// What the judge says of one path (one address family of this host).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct Facts {
     /// Whether addresses are translated between here and the servers.
     pub nat: Fact<bool>,
@@ -140,7 +141,7 @@ pub enum Severity {
 
 /// Something noticed beside the facts, such as a server that is not honest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct Finding {
     /// A stable kebab-case name, such as `ignores-change-request`.
     pub id: String,

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// A server as the run knows it: one URI resolved to one address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct ServerRecord {
     /// As the user gave it.
     pub uri: String,
@@ -20,7 +20,7 @@ pub struct ServerRecord {
 
 /// A local socket: one socket, one mapping.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct SocketRecord {
     /// Such as `s2`.
     pub id: String,
@@ -41,7 +41,7 @@ pub enum Via {
 
 /// One transaction: one id, sent once or more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct Transaction {
     /// Such as `t7`.
     pub id: String,
@@ -83,7 +83,7 @@ pub struct Transaction {
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct Reply {
     /// When, in ms.
     pub at: f64,
@@ -113,7 +113,7 @@ pub struct Reply {
 
 /// Why an answer with the right id did not count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct Rejected {
     /// When, in ms.
     pub at: f64,
@@ -146,7 +146,7 @@ pub enum RejectedWhy {
 
 /// An ICMP error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct IcmpError {
     /// When, in ms.
     pub at: f64,
@@ -204,7 +204,7 @@ pub enum Outcome {
 
 /// Everything one path (one address family) of a run observed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct Record {
     /// The servers asked.
     pub servers: Vec<ServerRecord>,
