@@ -2,7 +2,6 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // clocks and sockets are allowed here
 
 mod config;
-mod drive;
 mod exit;
 mod expect;
 mod output;

@@ -1,11 +1,13 @@
 //! `natscope probe`.
 
-use super::drive::{self, Bind};
 use super::exit::{Failure, Outcome, tell};
 use super::expect::{self, Expect};
 use super::output::{self, Files, Format, Target};
 use super::progress::Progress;
 use super::{config, exit, runtime};
+use crate::net::bind::Bind;
+use crate::net::probe::Options;
+use crate::net::{self, NetError, resolve};
 use crate::probe::Config;
 use crate::probe::fact::{Finding, Severity};
 use crate::probe::judge::judge;
@@ -62,12 +64,11 @@ pub struct Args {
     expect: Vec<Expect>,
 }
 
-#[allow(clippy::unnecessary_wraps)] // the shape that clap asks for
 fn parse_bind(text: &str) -> Result<Bind, String> {
     if text.is_empty() || text.contains(char::is_whitespace) {
         return Err("write a local address or the name of an interface".to_owned());
     }
-    Ok(text.parse().map_or_else(|_| Bind::Interface(text.to_owned()), Bind::Address))
+    text.parse().map_err(|never: std::convert::Infallible| never.to_string())
 }
 
 /// `5s`, `800ms`, `2m`, `1.5` (seconds).
@@ -95,6 +96,9 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 /// When nothing could be measured, or the result cannot be written.
 pub fn run(args: &Args) -> Result<Outcome, Failure> {
     let servers = config::servers(&args.server)?;
+    if let Some(bind) = &args.bind {
+        bind.check().map_err(|error| Failure::run(format!("--bind: {error}")))?;
+    }
     let files = Files::create(&args.output)?;
     let runtime = runtime()?;
     let report = runtime.block_on(measure(args, &servers));
@@ -129,7 +133,7 @@ async fn measure(args: &Args, servers: &[Uri]) -> Result<Report, Failure> {
     let progress = RefCell::new(Progress::new());
     progress.borrow().doing("looking up the servers");
     let mut findings = Vec::new();
-    let addresses = resolve(servers, args.budget, stop.clone(), &mut findings).await;
+    let addresses = look_up(servers, args.budget, stop.clone(), &mut findings).await;
     let groups = group(args, &addresses, &mut findings);
     if groups.is_empty() {
         progress.borrow().end();
@@ -166,12 +170,13 @@ async fn run_paths(
     groups: &[(Family, Vec<(String, SocketAddr)>)],
     stop: &watch::Receiver<bool>,
     progress: &RefCell<Progress>,
-) -> Vec<(Family, Result<Record, String>)> {
+) -> Vec<(Family, Result<Record, NetError>)> {
     let one = async |family: Family| {
         let (_, servers) = groups.iter().find(|(f, _)| *f == family)?;
         let config = Config { servers: servers.clone(), budget: args.budget };
+        let options = Options { bind: args.bind.clone() };
         let mut update = |record: &Record| progress.borrow_mut().update(family, record);
-        let run = drive::run(config, args.bind.as_ref(), stop.clone(), &mut update).await;
+        let run = net::probe::run(config, &options, stop.clone(), &mut update).await;
         Some((family, run))
     };
     let (four, six) = tokio::join!(one(Family::Ipv4), one(Family::Ipv6));
@@ -203,7 +208,7 @@ fn stop_on_signal() -> Result<watch::Receiver<bool>, Failure> {
 }
 
 /// The addresses of each server, looked up side by side.
-async fn resolve(
+async fn look_up(
     servers: &[Uri],
     patience: Duration,
     mut stop: watch::Receiver<bool>,
@@ -212,7 +217,11 @@ async fn resolve(
     let tasks: Vec<_> = servers
         .iter()
         .cloned()
-        .map(|uri| tokio::spawn(async move { drive::resolve(&uri).await }))
+        .map(|uri| {
+            tokio::spawn(async move {
+                resolve::resolve(&uri, resolve::Family::Any).await.map_err(|e| e.to_string())
+            })
+        })
         .collect();
     let deadline = tokio::time::Instant::now() + patience;
     let mut found = Vec::new();
@@ -302,7 +311,7 @@ fn nowhere(args: &Args, findings: &[Finding]) -> Failure {
     let advice = if findings.iter().any(|f| f.id == "no-route") {
         "this machine has no route to any server: is the network up?"
     } else if !lines.is_empty() {
-        "no server's name could be resolved: check the name, or give an address (stun:192.0.2.1:3478)"
+        "no server is left to ask"
     } else if args.four || args.six || args.bind.is_some() {
         "no server has an address of the family that -4, -6 or --bind asks for"
     } else {

@@ -109,7 +109,7 @@ fn transaction(t: &Transaction) -> String {
         (None, Outcome::Refused) => "refused by ICMP".to_owned(),
         (None, Outcome::Rejected) => "answered, but not as asked".to_owned(),
         (None, Outcome::Unsent) => "not sent".to_owned(),
-        (None, _) => format!("no answer until {:.1} ms, {} tries", t.closed, t.sent.len()),
+        (None, _) => format!("sent {} times, no answer until {:.1} ms", t.sent.len(), t.closed),
     };
     let id = &t.id;
     let socket = if t.socket.is_empty() { String::new() } else { format!(" {}", t.socket) };

@@ -5,10 +5,13 @@ use crate::probe::fact::{Finding, Grade, Severity};
 use crate::report::escape::terminal;
 use std::fmt::Write as _;
 use tabled::builder::Builder;
-use tabled::settings::{Color, Modify, Style, Width, object::Cell, object::Segment};
+use tabled::settings::{Color, Modify, Style, object::Cell, style::HorizontalLine};
 
 /// The widest line.
 const WIDTH: usize = 80;
+/// The widths of the columns of the two tables; with their borders they fill [`WIDTH`].
+const FACT_WIDTHS: [usize; 3] = [15, 26, 29];
+const PEER_WIDTHS: [usize; 3] = [22, 16, 32];
 
 /// The report as text; with `colour`, ANSI colours in the tables.
 #[must_use]
@@ -56,21 +59,19 @@ fn path_heading(out: &mut String, path: &Path) {
 fn facts(path: &Path, colour: bool) -> String {
     let mut table = Builder::default();
     let mut colours = Vec::new();
+    table.push_record(["property", "answer", "because"]);
     for axis in Axis::ALL {
         let fact = axis.of(&path.facts);
         colours.push(fact_colour(&fact));
-        table.push_record([
-            axis.title().to_owned(),
-            fact.answer(),
-            terminal(fact.because).into_owned(),
-        ]);
+        table.push_record(fit([axis.title(), &fact.answer(), fact.because], FACT_WIDTHS));
     }
-    render(table, &colours, [20, 19, 32], colour)
+    render(table, &colours, colour)
 }
 
 fn connects(traversal: &Traversal, family: Family, colour: bool) -> String {
     let mut table = Builder::default();
     let mut colours = Vec::new();
+    table.push_record(["peer behind", "needs", "because"]);
     for forecast in traversal.of(family) {
         colours.push(match forecast.verdict {
             Forecast::Stun => Color::FG_GREEN,
@@ -78,31 +79,28 @@ fn connects(traversal: &Traversal, family: Family, colour: bool) -> String {
             Forecast::None => Color::FG_RED,
             Forecast::Inconclusive => Color::FG_BRIGHT_BLACK,
         });
-        table.push_record([
-            format!("to {}", forecast.peer),
-            forecast.verdict.title().to_owned(),
-            terminal(&forecast.because).into_owned(),
-        ]);
+        let row = [forecast.peer.as_str(), forecast.verdict.title(), &forecast.because];
+        table.push_record(fit(row, PEER_WIDTHS));
     }
-    render(table, &colours, [20, 19, 32], colour)
+    render(table, &colours, colour)
 }
 
-/// A table of three columns whose middle one is coloured, and whose text keeps to its widths.
-fn render(table: Builder, colours: &[Color], widths: [usize; 3], colour: bool) -> String {
+/// The cells of a row, each wrapped to its width and made safe to print.
+fn fit(row: [&str; 3], widths: [usize; 3]) -> [String; 3] {
+    let mut widths = widths.into_iter();
+    row.map(|text| wrap(&terminal(text), widths.next().unwrap_or(WIDTH)).join("\n"))
+}
+
+/// A table with a heading, whose middle column is coloured.
+fn render(table: Builder, colours: &[Color], colour: bool) -> String {
     let mut table = table.build();
-    table.with(Style::rounded().remove_horizontals());
-    for (column, width) in widths.into_iter().enumerate() {
-        for row in 0..colours.len() {
-            let cell = Modify::new(Cell::new(row, column));
-            table.with(cell.with(Width::wrap(width).keep_words(true)));
-        }
-    }
+    let under_heading = HorizontalLine::inherit(Style::modern());
+    table.with(Style::rounded().remove_horizontals().horizontals([(1, under_heading)]));
     if colour {
         for (row, colour) in colours.iter().enumerate() {
-            table.with(Modify::new(Cell::new(row, 1)).with(colour.clone()));
+            table.with(Modify::new(Cell::new(row + 1, 1)).with(colour.clone()));
         }
     }
-    table.with(Modify::new(Segment::all()).with(tabled::settings::Alignment::left()));
     format!("{table}\n")
 }
 
@@ -152,21 +150,36 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
 
 /// Text wrapped at words, its further lines indented. Text from the network is made safe.
 pub(super) fn paragraph(out: &mut String, indent: &str, text: &str) {
-    let text = terminal(text);
-    let mut line = indent.to_owned();
-    let mut empty = true;
-    for word in text.split(' ') {
-        let length = line.chars().count() + 1 + word.chars().count();
-        if !empty && length > WIDTH {
-            let _ = writeln!(out, "{line}");
-            line = format!("{indent}  ");
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
+    let width = WIDTH.saturating_sub(indent.len() + 2);
+    for (i, line) in wrap(&terminal(text), width).into_iter().enumerate() {
+        let hang = if i == 0 { "" } else { "  " };
+        let _ = writeln!(out, "{indent}{hang}{line}");
     }
-    let _ = writeln!(out, "{line}");
+}
+
+/// Lines of at most `width` characters, broken between words where there is a place to.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut length = 0;
+    for word in text.split(' ') {
+        let mut word: Vec<char> = word.chars().collect();
+        if length > 0 && length + 1 + word.len() > width {
+            lines.push(std::mem::take(&mut line));
+            length = 0;
+        }
+        if length > 0 {
+            line.push(' ');
+            length += 1;
+        }
+        while word.len() > width {
+            let rest = word.split_off(width);
+            lines.push(word.into_iter().collect());
+            word = rest;
+        }
+        length += word.len();
+        line.extend(word);
+    }
+    lines.push(line);
+    lines
 }

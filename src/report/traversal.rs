@@ -98,6 +98,19 @@ impl PeerKind {
         }
     }
 
+    /// For people: where such a peer is.
+    const fn place(self) -> &'static str {
+        match self {
+            Self::OpenInternet => "on the open internet",
+            Self::SymmetricUdpFirewall => "behind a stateful firewall",
+            Self::FullCone => "behind a full-cone NAT",
+            Self::RestrictedCone => "behind a restricted-cone NAT",
+            Self::PortRestrictedCone => "behind a port-restricted-cone NAT",
+            Self::Symmetric => "behind a symmetric NAT",
+            Self::UdpBlocked => "where UDP is blocked",
+        }
+    }
+
     /// Its behaviour; `None` when no UDP passes.
     const fn side(self) -> Option<Side> {
         use Filtering as F;
@@ -325,37 +338,45 @@ fn summary(paths: &[Path], peers: &[PeerForecast]) -> String {
 }
 
 fn sentence(path: &Path, peers: &[&PeerForecast]) -> String {
-    let kinds = |wanted: Forecast| -> Vec<&'static str> {
-        let not_blocked = |p: &&&PeerForecast| p.peer != PeerKind::UdpBlocked;
-        let is = |p: &&&PeerForecast| p.verdict == wanted;
-        peers.iter().filter(not_blocked).filter(is).map(|p| p.peer.as_str()).collect()
-    };
-    let [direct, order, relay, open] =
-        [Forecast::Stun, Forecast::OrderDependent, Forecast::Turn, Forecast::Inconclusive]
-            .map(kinds);
+    use Forecast::{Inconclusive, OrderDependent, Stun, Turn};
     if path.facts.classic.value() == Some(&Classic::UdpBlocked) {
-        return "UDP is blocked here: peer-to-peer connections need a TURN server reached over TCP or TLS (turns: on port 443 passes most firewalls).".to_owned();
+        return "UDP is blocked here: connections to peers need a TURN server reached over TCP or TLS (turns: on port 443 passes most firewalls).".to_owned();
     }
-    if direct.is_empty() && relay.is_empty() && order.is_empty() {
-        return "It could not be told what connects from here.".to_owned();
-    }
-    let mut parts = Vec::new();
-    if relay.is_empty() && order.is_empty() && open.is_empty() {
-        return "STUN is enough here for every peer whose own network lets UDP pass.".to_owned();
-    }
-    if !direct.is_empty() {
-        parts.push(format!("STUN is enough to reach a peer behind {}", list(&direct)));
-    }
-    if !order.is_empty() {
-        parts.push(format!("with {} it depends on who sends first", list(&order)));
-    }
-    if !relay.is_empty() {
-        parts.push(format!("TURN is needed with {}", list(&relay)));
-    }
-    if !open.is_empty() {
-        parts.push(format!("with {} it could not be told", list(&open)));
-    }
-    parts.join("; ") + "."
+    let places = |wanted: Forecast| -> Vec<&'static str> {
+        let is = |p: &&&PeerForecast| p.peer != PeerKind::UdpBlocked && p.verdict == wanted;
+        peers.iter().filter(is).map(|p| p.peer.place()).collect()
+    };
+    let [direct, order, relay, open] = [Stun, OrderDependent, Turn, Inconclusive].map(places);
+    let mut text = match (direct.as_slice(), relay.as_slice()) {
+        ([], []) if order.is_empty() => {
+            return "It could not be told what connects from here.".to_owned();
+        }
+        (_, []) if order.is_empty() && open.is_empty() => {
+            return "STUN is enough here for every peer whose own network lets UDP pass."
+                .to_owned();
+        }
+        ([], []) => String::new(),
+        (direct, []) => format!("STUN is enough for peers {}", list(direct)),
+        ([], relay) => format!("TURN is needed for peers {}", list(relay)),
+        (direct, [one]) if direct.len() >= 3 => {
+            format!("STUN is enough here for most peers, but TURN is needed for those {one}")
+        }
+        (direct, relay) => format!(
+            "TURN is needed here for peers {}; STUN is enough only for those {}",
+            list(relay),
+            list(direct)
+        ),
+    };
+    let mut more = |what: &str, places: &[&str]| {
+        if !places.is_empty() {
+            let joint = if text.is_empty() { "" } else { "; " };
+            text.push_str(&format!("{joint}{what} {}", list(places)));
+        }
+    };
+    more("who sends first decides for peers", &order);
+    more("it could not be told for peers", &open);
+    let first = text.chars().next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", text.chars().skip(1).collect::<String>())
 }
 
 fn list(names: &[&str]) -> String {
