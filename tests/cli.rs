@@ -108,10 +108,8 @@ fn no_network_at_all_is_said() {
 #[test]
 fn json_is_the_only_thing_on_stdout_and_keeps_to_the_schema() {
     let server = Server::start();
-    let output = natscope()
-        .args(["probe", "--server", &server.uri(), "--format", "json"])
-        .output()
-        .unwrap();
+    let output =
+        natscope().args(["probe", "--server", &server.uri(), "--format", "json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(output.stderr.is_empty(), "stderr is no terminal: {}", stderr(&output));
     let document = parse(&stdout(&output));
@@ -135,8 +133,7 @@ fn files_are_written_by_extension_and_a_saved_report_is_judged_again() {
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (json, md, txt) = (file("r.json"), file("r.md"), file("r.txt"));
     let uri = server.uri();
-    let args =
-        ["probe", "--server", &uri, "--output", &json, "--output", &md, "--output", &txt];
+    let args = ["probe", "--server", &uri, "--output", &json, "--output", &md, "--output", &txt];
     let (out, _) = run(&args, 0);
     assert!(common::read(&md).starts_with("## NAT report"));
     assert_eq!(common::read(&txt), out, "a pipe has no colours");

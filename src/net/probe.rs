@@ -102,11 +102,11 @@ impl Driver {
             tokio::select! {
                 event = inbox.recv() => {
                     if let Some(event) = event {
-                        self.take(event);
+                        self.take(&event);
                     }
                     // What has arrived together is handled together.
                     while let Ok(event) = inbox.try_recv() {
-                        self.take(event);
+                        self.take(&event);
                     }
                 }
                 () = tokio::time::sleep_until(self.start + wait) => {
@@ -174,9 +174,9 @@ impl Driver {
         self.prober.handle(now, Input::Icmp { socket: id, to, offender: None, kind });
     }
 
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: &Event) {
         let now = self.now();
-        match &event {
+        match event {
             Event::Datagram { socket, from, bytes } => {
                 self.prober.handle(now, Input::Datagram { socket: *socket, from: *from, bytes });
             }
@@ -206,15 +206,12 @@ async fn read(id: SocketId, socket: Arc<UdpSocket>, events: mpsc::Sender<Event>)
         if ready.is_error() && !drain_errors(id, &socket, &events).await {
             return;
         }
-        match socket.try_recv_from(&mut buffer) {
-            Ok((length, from)) => {
-                let bytes = buffer[..length].to_vec();
-                if events.send(Event::Datagram { socket: id, from, bytes }).await.is_err() {
-                    return;
-                }
+        // Otherwise: nothing there, or an error that the queue tells more about.
+        if let Ok((length, from)) = socket.try_recv_from(&mut buffer) {
+            let bytes = buffer[..length].to_vec();
+            if events.send(Event::Datagram { socket: id, from, bytes }).await.is_err() {
+                return;
             }
-            // WouldBlock, or an error that the queue tells more about.
-            Err(_) => {}
         }
     }
 }

@@ -76,6 +76,7 @@ impl Server {
     ///
     /// # Errors
     /// [`NetError::Open`] names the address that could not be had.
+    #[allow(clippy::needless_pass_by_value)] // a server owns its configuration
     pub fn bind(config: Config) -> Result<Self, NetError> {
         let groups: Result<_, _> =
             config.sites.iter().map(|&sites| Group::bind(sites, &config)).collect();

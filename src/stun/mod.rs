@@ -50,9 +50,13 @@ pub type TransactionId = [u8; 12];
 /// The class of a message (RFC 8489 section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
+    /// Wants an answer.
     Request,
+    /// Wants none.
     Indication,
+    /// A success response.
     Success,
+    /// An error response.
     Error,
 }
 

@@ -147,9 +147,9 @@ fn read_host(host: &str) -> Result<Host, String> {
         return Ok(Host::Ip(ip));
     }
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    let labels = host.strip_suffix('.').unwrap_or(host).split('.');
+    let mut labels = host.strip_suffix('.').unwrap_or(host).split('.');
     let sized = labels.clone().all(|label| (1..=63).contains(&label.len())) && host.len() <= 253;
-    let numeric = labels.last().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
+    let numeric = labels.next_back().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
     if !host.chars().all(fits) || !sized || numeric {
         return Err("the host is neither an IP address nor a host name".to_owned());
     }

@@ -28,7 +28,7 @@ impl Batch {
             buffers: vec![[0; LONGEST]; MOST],
             received: Vec::with_capacity(MOST),
             answers: Vec::with_capacity(MOST),
-            bytes: vec![Vec::with_capacity(512); MOST],
+            bytes: vec![Vec::new(); MOST],
         }
     }
 
@@ -62,7 +62,7 @@ impl Batch {
             if let Some(socket) = sockets.get(&first.from) {
                 // Straight to the system call: tokio would first wait to hear that it is writable.
                 let _dropped =
-                    system::send(&**socket, &self.answers[range.clone()], &self.bytes[range]);
+                    system::send(socket, &self.answers[range.clone()], &self.bytes[range]);
             }
             from += same;
         }

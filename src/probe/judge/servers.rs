@@ -114,7 +114,11 @@ fn note_silence(view: View<'_>, about: usize, note: &mut impl FnMut(&str, Severi
     match (udp, tcp, icmp) {
         (true, ..) => {}
         (false, true, _) => {
-            note("udp-silent", Severity::Error, format!("{address} answers over TCP, not over UDP"))
+            note(
+                "udp-silent",
+                Severity::Error,
+                format!("{address} answers over TCP, not over UDP"),
+            );
         }
         (false, false, Some(error)) => {
             let offender =
