@@ -59,7 +59,7 @@ fn servers(out: &mut String, report: &Report) {
     }
     out.push_str("\n| server | address | RTT | other address |\n|---|---|---|---|\n");
     for server in &report.servers {
-        let rtt = server.rtt_ms.map_or("no answer".to_owned(), |ms| format!("{ms:.1} ms"));
+        let rtt = server.rtt_ms.map_or("no answer".to_owned(), super::text::milliseconds);
         let other = server.other_address.map_or("none".to_owned(), |a| format!("`{a}`"));
         let _ = writeln!(out, "| {} | `{}` | {rtt} | {other} |", safe(&server.uri), server.address);
     }

@@ -25,8 +25,6 @@ pub fn text(report: &Report, colour: bool) -> String {
         out.push('\n');
         out.push_str(&connects(&report.traversal, path.family, colour));
     }
-    out.push('\n');
-    paragraph(&mut out, "", &report.traversal.summary);
     servers(&mut out, &report.servers);
     let all = report.findings.iter().map(|f| (None, f));
     let of_servers = report
@@ -34,6 +32,9 @@ pub fn text(report: &Report, colour: bool) -> String {
         .iter()
         .flat_map(|s| s.findings.iter().map(move |f| (Some(s.uri.as_str()), f)));
     notes(&mut out, all.chain(of_servers));
+    // last, where a terminal leaves the eye
+    out.push('\n');
+    paragraph(&mut out, "", &report.traversal.summary);
     out
 }
 
@@ -68,19 +69,30 @@ fn facts(path: &Path, colour: bool) -> String {
     render(table, &colours, colour)
 }
 
+/// Peers with the same answer for the same reason share a row.
 fn connects(traversal: &Traversal, family: Family, colour: bool) -> String {
+    let mut rows: Vec<(Vec<&str>, Forecast, &str)> = Vec::new();
+    for forecast in traversal.of(family) {
+        let same = |row: &&mut (Vec<&str>, Forecast, &str)| {
+            row.1 == forecast.verdict && row.2 == forecast.because
+        };
+        match rows.iter_mut().find(same) {
+            Some((peers, ..)) => peers.push(forecast.peer.as_str()),
+            None => rows.push((vec![forecast.peer.as_str()], forecast.verdict, &forecast.because)),
+        }
+    }
     let mut table = Builder::default();
     let mut colours = Vec::new();
     table.push_record(["peer behind", "needs", "because"]);
-    for forecast in traversal.of(family) {
-        colours.push(match forecast.verdict {
+    for (peers, verdict, because) in rows {
+        colours.push(match verdict {
             Forecast::Stun => Color::FG_GREEN,
             Forecast::Turn | Forecast::OrderDependent => Color::FG_YELLOW,
             Forecast::None => Color::FG_RED,
             Forecast::Inconclusive => Color::FG_BRIGHT_BLACK,
         });
-        let row = [forecast.peer.as_str(), forecast.verdict.title(), &forecast.because];
-        table.push_record(fit(row, PEER_WIDTHS));
+        let [_, verdict, because] = fit(["", verdict.title(), because], PEER_WIDTHS);
+        table.push_record([peers.join("\n"), verdict, because]);
     }
     render(table, &colours, colour)
 }
@@ -119,8 +131,7 @@ fn servers(out: &mut String, servers: &[Server]) {
     }
     out.push_str("\nServers\n");
     for server in servers {
-        let rtt =
-            server.rtt_ms.map_or_else(|| "did not answer".to_owned(), |ms| format!("{ms:.1} ms"));
+        let rtt = server.rtt_ms.map_or_else(|| "did not answer".to_owned(), milliseconds);
         let other =
             server.other_address.map(|a| format!(", other address {a}")).unwrap_or_default();
         paragraph(out, "  ", &format!("{} ({}): {rtt}{other}", server.uri, server.address));
@@ -139,6 +150,11 @@ fn notes<'a>(out: &mut String, notes: impl Iterator<Item = (Option<&'a str>, &'a
     }
 }
 
+/// A round-trip time.
+pub(super) fn milliseconds(ms: f64) -> String {
+    if ms < 1.0 { format!("{ms:.2} ms") } else { format!("{ms:.1} ms") }
+}
+
 /// The word for a severity.
 pub(super) const fn severity(severity: Severity) -> &'static str {
     match severity {
@@ -152,7 +168,7 @@ pub(super) const fn severity(severity: Severity) -> &'static str {
 pub(super) fn paragraph(out: &mut String, indent: &str, text: &str) {
     let width = WIDTH.saturating_sub(indent.len() + 2);
     for (i, line) in wrap(&terminal(text), width).into_iter().enumerate() {
-        let hang = if i == 0 { "" } else { "  " };
+        let hang = if i == 0 || indent.is_empty() { "" } else { "  " };
         let _ = writeln!(out, "{indent}{hang}{line}");
     }
 }
