@@ -10,3 +10,6 @@ pub mod certify;
 pub mod plan;
 pub mod rules;
 pub mod scenario;
+
+#[cfg(target_os = "linux")]
+pub mod kernel;

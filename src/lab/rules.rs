@@ -338,18 +338,17 @@ fn learn(text: &mut Text, spec: &NatSpec, wiring: &Wiring) {
              ct status snat drop"
         ),
     ];
+    // jumps, before the filter: what is sent opens the way back even when the other side's filter
+    // stops it
+    let sent = format!("ct direction original ct original ip saddr {net}/{length}");
+    lines.push(format!("{sent} ct status assured jump remember_long"));
+    lines.push(format!("{sent} ct status ! assured jump remember_short"));
     if let Some(key) = permission(spec, "ct original proto-dst", "ip saddr", "udp sport") {
         lines.push(format!(
             "oifname \"{LAN}\" ct direction original ct state new ct status dnat meta l4proto udp \
              {key} != @allowed drop"
         ));
     }
-    lines.push(format!(
-        "ct direction original ct original ip saddr {net}/{length} ct status assured goto remember_long"
-    ));
-    lines.push(format!(
-        "ct direction original ct original ip saddr {net}/{length} goto remember_short"
-    ));
     text.block("chain learn", &lines);
 }
 
