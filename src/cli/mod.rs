@@ -4,6 +4,8 @@
 mod config;
 mod exit;
 mod expect;
+#[cfg(target_os = "linux")]
+mod lab;
 mod output;
 mod probe;
 mod progress;
@@ -29,6 +31,9 @@ enum Command {
     Probe(probe::Args),
     /// Answer as a STUN server (RFC 5780 with two addresses)
     Serve(serve::Args),
+    /// Rebuild NATs in namespaces of this machine, and measure them
+    #[cfg(target_os = "linux")]
+    Lab(lab::LabArgs),
     /// Show or explain a saved report
     Report(report::Args),
 }
@@ -48,6 +53,11 @@ pub fn main() -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Report(args) => report::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Lab(args) => {
+            // a command run in the lab gives its own exit code
+            return lab::run(&args).unwrap_or_else(|failure| failure.tell());
+        }
     };
     match outcome {
         Ok(outcome) => outcome.code().into(),

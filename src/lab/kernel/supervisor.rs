@@ -34,7 +34,7 @@ const NAME_FOLDERS: [&str; 4] = ["/run/netns", "/sys/kernel/debug", "/sys/fs/fus
 static NAMES: OnceLock<PathBuf> = OnceLock::new();
 
 /// The folder of the namespaces' names, once inside.
-pub(super) fn names() -> Option<PathBuf> {
+pub fn names() -> Option<PathBuf> {
     NAMES.get().cloned()
 }
 

@@ -1,0 +1,188 @@
+//! `natscope lab`: NATs rebuilt in namespaces of this machine.
+
+mod certify;
+mod doctor;
+mod exec;
+mod scenario;
+mod show;
+mod table;
+
+use super::exit::{Failure, Outcome};
+use super::output;
+use crate::lab::catalogue::Catalogue;
+use crate::lab::kernel::LabError;
+use crate::lab::kernel::supervisor::{self, Role};
+use crate::nat::NatSpec;
+use clap::{Args, Subcommand, ValueEnum};
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `natscope lab`.
+#[derive(Debug, Args)]
+pub struct LabArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables
+    Text,
+    /// One document
+    Json,
+    /// To paste into a ticket
+    Markdown,
+}
+
+/// A NAT: its name, an alias, a composed name such as adm-apdf-random, or a TOML file.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the NATs that the program knows
+    List {
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Show the description of a NAT and its nftables rules
+    Show {
+        /// A name, an alias, a composed name such as adm-apdf-random, or a TOML file
+        nat: String,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Say what this kernel and user may do, and how to allow the rest
+    Doctor {
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Build NATs, measure each from inside, and hold label and measurement side by side
+    Certify(certify::CertifyArgs),
+    /// Run a scenario: what was expected, what was measured, what it means
+    Run(scenario::RunArgs),
+    /// Run a command on a host behind a NAT, with a STUN server to talk to
+    Exec(exec::ExecArgs),
+    /// Open a shell on a host behind a NAT
+    Shell {
+        /// A name, an alias, a composed name such as adm-apdf-random, or a TOML file
+        nat: String,
+    },
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When a NAT is unknown or malformed, or this kernel or user may not build it.
+pub fn run(args: &LabArgs) -> Result<ExitCode, Failure> {
+    match &args.verb {
+        Verb::List { format } => show::list(*format),
+        Verb::Show { nat, format } => show::show(nat, *format),
+        Verb::Doctor { format } => doctor::run(*format),
+        Verb::Certify(args) => certify::run(args),
+        Verb::Run(args) => scenario::run(args),
+        Verb::Exec(args) => exec::run(args),
+        Verb::Shell { nat } => exec::shell(nat),
+    }
+}
+
+impl From<LabError> for Failure {
+    fn from(error: LabError) -> Self {
+        Self::run(error.to_string())
+    }
+}
+
+fn find(name: &str) -> Result<NatSpec, Failure> {
+    Catalogue::embedded().find(name).map_err(|e| Failure::run(e.to_string()))
+}
+
+/// The NATs named, or the whole catalogue.
+fn find_all(names: &[String]) -> Result<Vec<NatSpec>, Failure> {
+    if names.is_empty() {
+        return Ok(Catalogue::embedded().nats().to_vec());
+    }
+    names.iter().map(|name| find(name)).collect()
+}
+
+/// Enters the lab's namespaces and does the work there. The front's code is the lab's.
+fn inside<F: Future<Output = Result<ExitCode, Failure>>>(
+    work: impl FnOnce() -> F,
+) -> Result<ExitCode, Failure> {
+    match supervisor::enter()? {
+        Role::Front(code) => Ok(code),
+        Role::Lab => super::runtime()?.block_on(work()),
+    }
+}
+
+/// Becomes true when the user wants an end (Ctrl-C, SIGTERM).
+fn stop_signal() -> Result<tokio::sync::watch::Receiver<bool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let fail = |e: std::io::Error| Failure::run(format!("signals cannot be watched: {e}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
+    let (tell, stop) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        let _ = tell.send(true);
+        tell.closed().await;
+    });
+    Ok(stop)
+}
+
+/// Files of `--output`, created before the run; the name's ending chooses the format.
+#[derive(Debug)]
+struct Files(Vec<(PathBuf, Format, std::fs::File)>);
+
+impl Files {
+    fn create(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let open = |path: &PathBuf| {
+            let format = match path.extension().and_then(|e| e.to_str()) {
+                Some("json") => Format::Json,
+                Some("md") => Format::Markdown,
+                Some("txt") => Format::Text,
+                _ => {
+                    return Err(Failure::usage(format!(
+                        "--output {}: the name must end in .json, .md or .txt",
+                        path.display()
+                    )));
+                }
+            };
+            let file = std::fs::File::create(path).map_err(|e| {
+                Failure::run(format!(
+                    "cannot write {}: {e}\nname another file with --output",
+                    path.display()
+                ))
+            })?;
+            Ok((path.clone(), format, file))
+        };
+        paths.iter().map(open).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn write(self, render: impl Fn(Format) -> Result<String, Failure>) -> Result<(), Failure> {
+        use std::io::Write as _;
+        for (path, format, mut file) in self.0 {
+            file.write_all(render(format)?.as_bytes())
+                .map_err(|e| Failure::run(format!("cannot write {}: {e}", path.display())))?;
+        }
+        Ok(())
+    }
+}
+
+fn json<T: serde::Serialize>(document: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(document)
+        .map(|text| text + "\n")
+        .map_err(|e| Failure::run(format!("the document cannot be written: {e}")))
+}
+
+fn print(document: &str) -> Result<(), Failure> {
+    output::print(document)
+}
+
+fn code(outcome: Outcome) -> ExitCode {
+    outcome.code().into()
+}

@@ -1,0 +1,117 @@
+//! `natscope lab run SCENARIO`.
+
+use super::certify::plain;
+use super::table::table;
+use super::{Files, Format, code, inside, json, print, stop_signal};
+use crate::cli::exit::{Failure, Outcome};
+use crate::lab::catalogue::Catalogue;
+use crate::lab::kernel::experiment;
+use crate::lab::scenario::{Scenario, ScenarioResult};
+use crate::nat::NatSpec;
+use crate::nat::pair::Verdict;
+use crate::probe::judge::judge;
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `natscope lab run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A scenario file, or the name of one that the program knows
+    scenario: String,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
+    #[arg(long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    let scenario = Scenario::find(&args.scenario).map_err(|e| Failure::run(e.to_string()))?;
+    let spec =
+        scenario.spec(&Catalogue::embedded()).map_err(|e| Failure::run(e.to_string()))?;
+    inside(|| perform(args, scenario, spec))
+}
+
+async fn perform(
+    args: &RunArgs,
+    scenario: Scenario,
+    spec: NatSpec,
+) -> Result<ExitCode, Failure> {
+    let stop = stop_signal()?;
+    let files = Files::create(&args.output)?;
+    let lab = experiment::build(std::slice::from_ref(&spec), scenario.loss_percent).await?;
+    experiment::serve(&lab.internet).await?;
+    let client = lab
+        .sites
+        .first()
+        .and_then(|site| site.clients.first())
+        .ok_or_else(|| Failure::run("the lab has no host"))?;
+    let (record, seconds) = experiment::probe(client, stop).wait().await??;
+    let result = scenario.conclude(&spec, &judge(&record).facts, seconds);
+    print(&render(&result, args.format)?)?;
+    files.write(|format| render(&result, format))?;
+    Ok(code(if result.row.agrees {
+        Outcome::Done
+    } else if record.cut_short {
+        Outcome::CouldNotTell
+    } else {
+        Outcome::NotAsExpected
+    }))
+}
+
+fn render(result: &ScenarioResult, format: Format) -> Result<String, Failure> {
+    if format == Format::Json {
+        return json(result);
+    }
+    let row = &result.row;
+    let axes: Vec<Vec<String>> = row
+        .expected
+        .iter()
+        .map(|(axis, expected)| {
+            let fact = row.measured.get(axis);
+            let measured = fact.and_then(|fact| fact.known());
+            vec![
+                axis.clone(),
+                plain(expected),
+                measured.map_or("could not tell".into(), |(value, _)| plain(value)),
+                measured
+                    .and_then(|(_, grade)| serde_json::to_value(grade).ok())
+                    .map_or(String::new(), |grade| plain(&grade)),
+            ]
+        })
+        .collect();
+    let peers: Vec<Vec<String>> = result
+        .peers
+        .iter()
+        .map(|peer| {
+            let needs = match peer.verdict {
+                Verdict::Stun => "STUN is enough",
+                Verdict::OrderDependent => "it depends on who sends first",
+                Verdict::Turn => "TURN is needed",
+                Verdict::None => "nothing connects",
+            };
+            vec![peer.peer.to_string(), needs.to_owned()]
+        })
+        .collect();
+    let title = match format {
+        Format::Markdown => format!("## {}\n\n{}\n\n", result.scenario, result.summary),
+        _ => format!("{}: {}\n\n", result.scenario, result.summary),
+    };
+    let verdict = if row.agrees { "measured as expected" } else { "NOT as expected" };
+    let gap = if format == Format::Markdown { "" } else { "\n" };
+    Ok(format!(
+        "{title}{}{gap}{}{gap}{} in {:.2} s. {}\n",
+        table(format, &["axis", "expected", "measured", "grade"], &axes),
+        table(format, &["towards a peer behind", "this host needs"], &peers),
+        capital(verdict),
+        row.seconds,
+        result.meaning
+    ))
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
+}

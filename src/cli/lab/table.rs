@@ -1,0 +1,29 @@
+//! Tables, as text and as Markdown.
+
+use super::Format;
+use crate::report::escape_terminal;
+use tabled::builder::Builder;
+use tabled::settings::Style;
+
+/// A table in the format asked for (JSON documents are made elsewhere).
+pub(super) fn table(format: Format, head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut builder = Builder::default();
+    builder.push_record(head.iter().copied());
+    for row in rows {
+        builder.push_record(row.iter().map(|cell| match format {
+            Format::Markdown => cell.replace('|', "\\|"),
+            _ => escape_terminal(cell).into_owned(),
+        }));
+    }
+    let mut table = builder.build();
+    match format {
+        Format::Markdown => table.with(Style::markdown()),
+        _ => table.with(Style::blank()),
+    };
+    let mut text: String =
+        table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    if format == Format::Markdown {
+        text.push('\n');
+    }
+    text
+}
