@@ -10,9 +10,7 @@ use natscope::lab::catalogue::Catalogue;
 use natscope::lab::kernel::supervisor::{self, Role};
 use natscope::lab::kernel::{Lab, LabSite, namespace::Namespace};
 use natscope::lab::plan::{self, ALTERNATE, SERVER};
-use natscope::nat::{
-    Allocation, Bug, Filtering, Mapping, NatSpec, Scope, Timeouts, Translation,
-};
+use natscope::nat::{Allocation, Bug, Filtering, Mapping, NatSpec, Scope, Timeouts, Translation};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::ExitCode;
@@ -80,9 +78,8 @@ fn specs() -> Vec<NatSpec> {
             }
         }
     }
-    let eim = |filtering| {
-        NatSpec::new(Mapping::EndpointIndependent, filtering, Allocation::Preserving)
-    };
+    let eim =
+        |filtering| NatSpec::new(Mapping::EndpointIndependent, filtering, Allocation::Preserving);
     let mut shared = eim(Filtering::AddressDependent);
     shared.scope = Scope::Endpoint;
     shared.name = "shared-permissions".into();
@@ -241,7 +238,12 @@ impl Bench<'_> {
     }
 
     /// Which of the server's sockets get a packet to `endpoint` in; the last one must.
-    fn get_in(&self, socket: &UdpSocket, endpoint: SocketAddr, from: &[usize]) -> Outcome<Vec<usize>> {
+    fn get_in(
+        &self,
+        socket: &UdpSocket,
+        endpoint: SocketAddr,
+        from: &[usize],
+    ) -> Outcome<Vec<usize>> {
         for &which in from.iter().chain([&MAIN]) {
             let text = format!("from {which}");
             self.servers.0[which].send_to(text.as_bytes(), endpoint).map_err(|e| e.to_string())?;

@@ -17,6 +17,8 @@ use std::net::Ipv4Addr;
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 /// The server's second public address.
 pub const ALTERNATE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// A second server's only address: UDP blocked and a server without UDP differ by it.
+pub const SECOND: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
 /// The router of the internet namespace, as every outermost box sees it.
 pub const INTERNET_GATEWAY: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 254);
 

@@ -94,8 +94,7 @@ fn render(document: &Certificate, format: Format) -> Result<String, Failure> {
             ]
         })
         .collect();
-    let mut text =
-        table(format, &["NAT", "label", "measured", "", "probe"], &rows);
+    let mut text = table(format, &["NAT", "label", "measured", "", "probe"], &rows);
     for row in document.rows.iter().filter(|row| !row.agrees) {
         for axis in row.disagreements() {
             let measured = row.measured.get(axis);

@@ -54,8 +54,7 @@ async fn perform(
         .ok_or_else(|| Failure::run("the lab has no host"))?;
     // a terminal's Ctrl-C reaches the command by itself; this process goes on waiting for it
     let _interrupt = signal(SignalKind::interrupt()).map_err(|e| Failure::run(e.to_string()))?;
-    let mut terminate =
-        signal(SignalKind::terminate()).map_err(|e| Failure::run(e.to_string()))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Failure::run(e.to_string()))?;
     let running = client.submit(move || async move { status(&command).await });
     tokio::select! {
         code = running.wait() => Ok(ExitCode::from(code??)),

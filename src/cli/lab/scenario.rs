@@ -29,16 +29,11 @@ pub struct RunArgs {
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let scenario = Scenario::find(&args.scenario).map_err(|e| Failure::run(e.to_string()))?;
-    let spec =
-        scenario.spec(&Catalogue::embedded()).map_err(|e| Failure::run(e.to_string()))?;
+    let spec = scenario.spec(&Catalogue::embedded()).map_err(|e| Failure::run(e.to_string()))?;
     inside(|| perform(args, scenario, spec))
 }
 
-async fn perform(
-    args: &RunArgs,
-    scenario: Scenario,
-    spec: NatSpec,
-) -> Result<ExitCode, Failure> {
+async fn perform(args: &RunArgs, scenario: Scenario, spec: NatSpec) -> Result<ExitCode, Failure> {
     let stop = stop_signal()?;
     let files = Files::create(&args.output)?;
     let lab = experiment::build(std::slice::from_ref(&spec), scenario.loss_percent).await?;

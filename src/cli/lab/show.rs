@@ -37,12 +37,9 @@ fn behaviour(spec: &NatSpec) -> String {
         .collect();
     match spec.translation {
         Translation::None => format!("no NAT, {}", spec.filtering.short()),
-        Translation::Nat => format!(
-            "{}-{} {}{bugs}",
-            spec.mapping.short(),
-            spec.filtering.short(),
-            spec.allocation
-        ),
+        Translation::Nat => {
+            format!("{}-{} {}{bugs}", spec.mapping.short(), spec.filtering.short(), spec.allocation)
+        }
     }
 }
 

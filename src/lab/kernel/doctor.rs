@@ -80,9 +80,8 @@ fn restriction() -> Check {
 }
 
 async fn nat() -> Result<String, LabError> {
-    let spec = Catalogue::embedded()
-        .find("symmetric")
-        .map_err(|e| LabError::Experiment(e.to_string()))?;
+    let spec =
+        Catalogue::embedded().find("symmetric").map_err(|e| LabError::Experiment(e.to_string()))?;
     let lab = experiment::build(&[spec], 0).await?;
     drop(lab);
     Ok("links, routes and nftables rules of a symmetric NAT are accepted".into())

@@ -2,7 +2,7 @@
 
 use super::namespace::{Namespace, Submitted};
 use super::{Lab, LabError};
-use crate::lab::plan::{self, ALTERNATE, SERVER};
+use crate::lab::plan::{self, ALTERNATE, SECOND, SERVER};
 use crate::nat::NatSpec;
 use crate::net::{probe, serve};
 use crate::probe::Config;
@@ -16,6 +16,8 @@ use tokio::sync::{oneshot, watch};
 pub const PORT: u16 = 3478;
 /// The server as the prober is given it.
 pub const SERVER_URI: &str = "stun:203.0.113.1:3478";
+/// The second server, a plain one.
+pub const SECOND_URI: &str = "stun:203.0.113.2:3478";
 /// The longest that one probe may take.
 const BUDGET: Duration = Duration::from_secs(30);
 
@@ -29,6 +31,12 @@ pub const fn server() -> SocketAddr {
 #[must_use]
 pub const fn alternate() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(ALTERNATE), PORT + 1)
+}
+
+/// The second server's endpoint.
+#[must_use]
+pub const fn second() -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(SECOND), PORT)
 }
 
 /// Builds a lab of these NATs with one host behind each.
@@ -50,7 +58,8 @@ pub async fn serve(internet: &Namespace) -> Result<(), LabError> {
     let (tell, ready) = oneshot::channel();
     drop(internet.submit(move || async move {
         let sites = Sites::Two { primary: server(), alternate: alternate() };
-        let config = serve::Config { limit: None, ..serve::Config::new(vec![sites]) };
+        let config =
+            serve::Config { limit: None, ..serve::Config::new(vec![sites, Sites::One(second())]) };
         match serve::Server::bind(config) {
             Ok(bound) => {
                 let _ = tell.send(Ok(()));
@@ -72,8 +81,10 @@ pub type Probed = Result<(Record, f64), LabError>;
 pub fn probe(client: &Namespace, stop: watch::Receiver<bool>) -> Submitted<Probed> {
     client.submit(move || async move {
         let began = Instant::now();
-        let config =
-            Config { servers: vec![(SERVER_URI.to_owned(), server())], budget: BUDGET };
+        let config = Config {
+            servers: vec![(SERVER_URI.to_owned(), server()), (SECOND_URI.to_owned(), second())],
+            budget: BUDGET,
+        };
         let record = probe::run(config, &probe::Options::default(), stop, &mut |_| {})
             .await
             .map_err(|e| LabError::Experiment(format!("the prober: {e}")))?;

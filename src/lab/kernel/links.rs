@@ -83,11 +83,7 @@ impl Links {
     }
 
     /// Sends everything else to `router`, a neighbour on this link.
-    pub(super) async fn default_route(
-        &self,
-        index: u32,
-        router: Ipv4Addr,
-    ) -> Result<(), LabError> {
+    pub(super) async fn default_route(&self, index: u32, router: Ipv4Addr) -> Result<(), LabError> {
         let route = RouteMessageBuilder::<Ipv4Addr>::new()
             .output_interface(index)
             .gateway(router)

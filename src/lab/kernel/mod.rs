@@ -14,7 +14,7 @@ pub mod namespace;
 pub mod nft;
 pub mod supervisor;
 
-use super::plan::{ALTERNATE, BoxPlan, INTERNET_GATEWAY, Plan, SERVER, Site};
+use super::plan::{ALTERNATE, BoxPlan, INTERNET_GATEWAY, Plan, SECOND, SERVER, Site};
 use super::rules;
 use crate::nat::Timeouts;
 use links::{Link, Links};
@@ -211,7 +211,7 @@ impl Lab {
             namespace::forward("internet")?;
             let links = Links::open("internet")?;
             links.up(1).await?;
-            for address in [SERVER, ALTERNATE, INTERNET_GATEWAY] {
+            for address in [SERVER, ALTERNATE, SECOND, INTERNET_GATEWAY] {
                 links.address(1, address).await?;
             }
             drop(links);
@@ -263,7 +263,15 @@ impl Uplink {
         let links = Links::open(namespace)?;
         links.up(1).await?;
         links
-            .veth(&Link { name: self.name, index: UPLINK, peer: &self.peer.0, peer_index: self.peer.1 }, &self.above)
+            .veth(
+                &Link {
+                    name: self.name,
+                    index: UPLINK,
+                    peer: &self.peer.0,
+                    peer_index: self.peer.1,
+                },
+                &self.above,
+            )
             .await?;
         links.address(UPLINK, self.address).await?;
         links.default_route(UPLINK, self.router).await

@@ -29,7 +29,8 @@ pub const INSIDE: &str = "NATSCOPE_LAB_INSIDE";
 
 /// Folders that a tmpfs for the names of namespaces may cover: the usual one, or one that nobody has work
 /// in. None is made, because that would leave a trace.
-const NAME_FOLDERS: [&str; 4] = ["/run/netns", "/sys/kernel/debug", "/sys/fs/fuse/connections", "/mnt"];
+const NAME_FOLDERS: [&str; 4] =
+    ["/run/netns", "/sys/kernel/debug", "/sys/fs/fuse/connections", "/mnt"];
 
 static NAMES: OnceLock<PathBuf> = OnceLock::new();
 
