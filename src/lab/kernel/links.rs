@@ -1,11 +1,17 @@
 //! Links, addresses and routes of the namespace that the thread is in, by netlink.
 
 use super::LabError;
-use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute};
-use rtnetlink::{AddressMessageBuilder, Handle, LinkUnspec, LinkVeth, RouteMessageBuilder};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, State};
+use rtnetlink::{
+    AddressMessageBuilder, Handle, LinkUnspec, LinkVeth, MulticastGroup, RouteMessageBuilder,
+};
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
+
+/// How long a link may take to carry packets; milliseconds are usual.
+const CARRIER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A netlink socket in the thread's namespace.
 pub(super) struct Links {
@@ -42,6 +48,36 @@ impl Links {
         })?;
         let connection = tokio::task::spawn_local(connection);
         Ok(Self { namespace: namespace.to_owned(), handle, connection })
+    }
+
+    /// Waits until a link carries packets. A link that rose before its other end begins to a moment
+    /// after that end rose; the first address query would be lost, and the next comes a second later.
+    pub(super) async fn carrier(namespace: &str, index: u32) -> Result<(), LabError> {
+        let fail = |why: String| LabError::Link {
+            name: namespace.to_owned(),
+            what: format!("waiting for link {index}"),
+            why,
+        };
+        // the messages first, so that no change is missed
+        let (connection, handle, mut changes) =
+            rtnetlink::new_multicast_connection(&[MulticastGroup::Link])
+                .map_err(|e| fail(e.to_string()))?;
+        let connection = tokio::task::spawn_local(connection);
+        let links = Self { namespace: namespace.to_owned(), handle, connection };
+        let waiting = async {
+            loop {
+                let mut found = links.handle.link().get().match_index(index).execute();
+                let link = found.try_next().await.map_err(|e| fail(e.to_string()))?;
+                let up = |a: &LinkAttribute| matches!(a, LinkAttribute::OperState(State::Up));
+                if link.is_some_and(|link| link.attributes.iter().any(up)) {
+                    return Ok(());
+                }
+                changes.next().await.ok_or_else(|| fail("netlink has ended".into()))?;
+            }
+        };
+        tokio::time::timeout(CARRIER_PATIENCE, waiting)
+            .await
+            .map_err(|_| fail(format!("no carrier after {} s", CARRIER_PATIENCE.as_secs())))?
     }
 
     fn check(&self, what: String, result: Result<(), rtnetlink::Error>) -> Result<(), LabError> {

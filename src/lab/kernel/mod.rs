@@ -135,6 +135,7 @@ impl Lab {
         let lab = Self { internet, sites };
         lab.uplinks(&nft).await?;
         lab.downlinks().await?;
+        lab.carriers().await?;
         Ok(lab)
     }
 
@@ -218,6 +219,25 @@ impl Lab {
             serve("internet", None, below).await
         });
         jobs.push(internet);
+        for job in jobs {
+            job.wait().await??;
+        }
+        Ok(())
+    }
+}
+
+impl Lab {
+    /// Waits until every link carries packets.
+    async fn carriers(&self) -> Result<(), LabError> {
+        let jobs: Vec<_> = self
+            .sites
+            .iter()
+            .flat_map(|site| site.boxes.iter().chain(&site.clients))
+            .map(|namespace| {
+                let name = namespace.name().to_owned();
+                namespace.submit(move || async move { Links::carrier(&name, UPLINK).await })
+            })
+            .collect();
         for job in jobs {
             job.wait().await??;
         }
