@@ -1,6 +1,7 @@
 //! `natscope probe` and `natscope report` as a user runs them: on loopback, against our own server
 //! or a silent one.
 #![cfg(unix)]
+#![allow(clippy::disallowed_types)] // a silent server is a socket
 
 mod common;
 

@@ -4,6 +4,7 @@
 //! A `console` block is a session: lines that begin with `$ ` are typed (a trailing `&` starts a
 //! program that is ended with the block), the others are what is printed. `...` stands for any
 //! number of lines. Each block runs in a network namespace and a folder of its own.
+#![allow(clippy::format_push_string)] // a script is put together
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -152,9 +153,9 @@ fn check(document: &str) {
             printed.join("\n---\n")
         );
         for (step, printed) in session.iter().zip(&printed) {
-            let real: Vec<&str> = printed.lines().collect();
+            let now: Vec<&str> = printed.lines().collect();
             assert!(
-                alike(&step.shown, &real),
+                alike(&step.shown, &now),
                 "{document}: `{}` now prints:\n{printed}",
                 step.command
             );
@@ -172,7 +173,7 @@ fn the_documents_are_true() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".md") {
+        if Path::new(&name).extension().is_some_and(|ending| ending == "md") {
             check(&format!("docs/{name}"));
         }
     }

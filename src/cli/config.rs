@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn every_built_in_server_is_a_server() {
-        assert_eq!(servers(&[]).map(|s| s.len()).unwrap_or(0), BUILT_IN.len());
+        assert_eq!(servers(&[]).map_or(0, |s| s.len()), BUILT_IN.len());
     }
 
     #[test]

@@ -113,7 +113,9 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
 fn conclude(args: &Args, report: &Report) -> Outcome {
     if !args.expect.is_empty() {
         let (outcome, lines) = expect::check(report, &args.expect);
-        lines.iter().for_each(|line| tell(line));
+        for line in lines {
+            tell(&line);
+        }
         return outcome;
     }
     if report.is_definite() {

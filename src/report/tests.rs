@@ -257,17 +257,18 @@ fn verdicts(judgement: Judgement) -> Vec<Forecast> {
 fn forecasts_follow_the_facts() {
     use Forecast::{Inconclusive, Stun, Turn};
     let known = |m, f| judgement(Fact::proven(m, "", vec![]), Fact::proven(f, "", vec![]));
-    let (eim, apdm) = (Mapping::EndpointIndependent, Mapping::AddressAndPortDependent);
-    let (eif, apdf) = (Filtering::EndpointIndependent, Filtering::AddressAndPortDependent);
-    assert_eq!(verdicts(known(eim, eif)), [Stun, Stun, Stun, Stun, Stun, Stun, Turn]);
-    assert_eq!(verdicts(known(eim, apdf)), [Stun, Stun, Stun, Stun, Stun, Turn, Turn]);
-    assert_eq!(verdicts(known(apdm, apdf)), [Stun, Turn, Stun, Stun, Turn, Turn, Turn]);
+    let (eim, symmetric) = (Mapping::EndpointIndependent, Mapping::AddressAndPortDependent);
+    let (open, strict) = (Filtering::EndpointIndependent, Filtering::AddressAndPortDependent);
+    assert_eq!(verdicts(known(eim, open)), [Stun, Stun, Stun, Stun, Stun, Stun, Turn]);
+    assert_eq!(verdicts(known(eim, strict)), [Stun, Stun, Stun, Stun, Stun, Turn, Turn]);
+    assert_eq!(verdicts(known(symmetric, strict)), [Stun, Turn, Stun, Stun, Turn, Turn, Turn]);
     // a combination without a classic name
-    assert_eq!(verdicts(known(apdm, eif)), [Stun, Stun, Stun, Stun, Stun, Stun, Turn]);
+    assert_eq!(verdicts(known(symmetric, open)), [Stun, Stun, Stun, Stun, Stun, Stun, Turn]);
 
-    let open = judgement(Fact::proven(eim, "", vec![]), Fact::inconclusive("lost", vec![]));
-    assert_eq!(verdicts(open), [Stun, Stun, Stun, Stun, Stun, Inconclusive, Turn]);
-    let filter_only = judgement(Fact::inconclusive("lost", vec![]), Fact::proven(apdf, "", vec![]));
+    let unfiltered = judgement(Fact::proven(eim, "", vec![]), Fact::inconclusive("lost", vec![]));
+    assert_eq!(verdicts(unfiltered), [Stun, Stun, Stun, Stun, Stun, Inconclusive, Turn]);
+    let filter_only =
+        judgement(Fact::inconclusive("lost", vec![]), Fact::proven(strict, "", vec![]));
     assert_eq!(verdicts(filter_only), [Stun, Inconclusive, Stun, Stun, Inconclusive, Turn, Turn]);
 }
 

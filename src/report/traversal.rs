@@ -10,7 +10,7 @@ use crate::nat::{Classic, Filtering, Mapping};
 use crate::probe::fact::Facts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// What connects.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -370,7 +370,7 @@ fn sentence(path: &Path, peers: &[&PeerForecast]) -> String {
     let mut more = |what: &str, places: &[&str]| {
         if !places.is_empty() {
             let joint = if text.is_empty() { "" } else { "; " };
-            text.push_str(&format!("{joint}{what} {}", list(places)));
+            let _ = write!(text, "{joint}{what} {}", list(places));
         }
     };
     more("who sends first decides for peers", &order);

@@ -1,5 +1,6 @@
 //! What the tests of the program share.
 #![allow(dead_code)] // each test file uses a part
+#![allow(clippy::disallowed_types)] // free ports are found by sockets
 
 use natscope::net::serve;
 use natscope::server::Sites;
