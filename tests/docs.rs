@@ -56,16 +56,41 @@ fn shape(line: &str) -> String {
     shape.trim_end().to_owned()
 }
 
-/// Whether the lines are those shown, by shape.
-fn alike(shown: &[String], real: &[&str]) -> bool {
-    match shown.split_first() {
-        None => real.is_empty(),
-        Some((dots, rest)) if dots == "..." => {
-            (0..=real.len()).any(|skip| alike(rest, &real[skip..]))
+/// The shapes of lines, a table as one line for each column: where its cells are wrapped depends on
+/// the figures in them.
+fn shapes_of<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut shapes = Vec::new();
+    let mut table: Vec<String> = Vec::new();
+    for line in lines {
+        if line.starts_with('│') {
+            let cells: Vec<&str> = line.trim_matches('│').split('│').map(str::trim).collect();
+            table.resize(cells.len().max(table.len()), String::new());
+            for (column, cell) in table.iter_mut().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
+                column.push(' ');
+                column.push_str(cell);
+            }
+        } else {
+            shapes.extend(table.drain(..).map(|column| shape(&column)));
+            shapes.push(if line.starts_with(['╭', '├', '╰']) {
+                "─".into()
+            } else {
+                shape(line)
+            });
         }
-        Some((line, rest)) => real
-            .split_first()
-            .is_some_and(|(first, real)| shape(line) == shape(first) && alike(rest, real)),
+    }
+    shapes
+}
+
+/// Whether the lines are those shown, by shape.
+fn alike(shown: &[String], now: &[String]) -> bool {
+    match shown.split_first() {
+        None => now.is_empty(),
+        Some((dots, rest)) if dots == "..." => {
+            (0..=now.len()).any(|skip| alike(rest, &now[skip..]))
+        }
+        Some((line, rest)) => {
+            now.split_first().is_some_and(|(first, now)| line == first && alike(rest, now))
+        }
     }
 }
 
@@ -153,9 +178,9 @@ fn check(document: &str) {
             printed.join("\n---\n")
         );
         for (step, printed) in session.iter().zip(&printed) {
-            let now: Vec<&str> = printed.lines().collect();
+            let shown = shapes_of(step.shown.iter().map(String::as_str));
             assert!(
-                alike(&step.shown, &now),
+                alike(&shown, &shapes_of(printed.lines())),
                 "{document}: `{}` now prints:\n{printed}",
                 step.command
             );
@@ -183,9 +208,12 @@ fn the_documents_are_true() {
 fn shapes() {
     assert_eq!(shape("took 12.5 ms   at 1"), shape("took 3.25 ms at 20"));
     assert_ne!(shape("yes (proven)"), shape("yes (probable)"));
-    let shown = ["a 1".to_owned(), "...".to_owned(), "z".to_owned()];
-    assert!(alike(&shown, &["a 77", "b", "c", "z"]));
-    assert!(!alike(&shown, &["a 77", "b"]));
+    let shown = shapes_of("a 1\n...\nz".lines());
+    assert!(alike(&shown, &shapes_of("a 77\nb\nc\nz".lines())));
+    assert!(!alike(&shown, &shapes_of("a 77\nb".lines())));
+    let narrow = "╭──╮\n│ at 1:2 │ x │\n│ now    │   │\n╰──╯";
+    let wide = "╭───╮\n│ at 10:25 now │ x │\n╰───╯";
+    assert_eq!(shapes_of(narrow.lines()), shapes_of(wide.lines()));
 }
 
 #[test]
