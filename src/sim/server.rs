@@ -1,0 +1,462 @@
+//! Servers: an RFC 5780 responder on two addresses and two ports, and what real ones do wrong.
+
+use super::bytes::{self, OTHER_ADDRESS, RESPONSE_ORIGIN};
+use super::link::{Link, chance};
+use crate::stun::{self, Class, ErrorResponse, Message, Success};
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+/// CHANGE-REQUEST (RFC 5780 section 7.2).
+const CHANGE_REQUEST: u16 = 0x0003;
+/// RESPONSE-PORT (RFC 5780 section 7.5).
+const RESPONSE_PORT: u16 = 0x0027;
+
+/// One of a server's four endpoints, told by how it differs from the primary one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Corner {
+    /// The alternate address.
+    pub ip: bool,
+    /// The alternate port.
+    pub port: bool,
+}
+
+impl Corner {
+    const fn turned(self, by: Self) -> Self {
+        Self { ip: self.ip ^ by.ip, port: self.port ^ by.port }
+    }
+}
+
+/// What an OTHER-ADDRESS says that is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherLie {
+    /// The server's own address, another port (which answers).
+    SameAddress,
+    /// Another address (which answers), the same port.
+    SamePort,
+    /// A private address.
+    Private,
+    /// 127.0.0.1.
+    Loopback,
+    /// An address of the other family.
+    WrongFamily,
+    /// A global address that leads nowhere.
+    Unroutable,
+    /// A global address of somebody else's, where a plain STUN server answers.
+    Stranger,
+}
+
+/// Which endpoints are dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadPart {
+    /// Both ports of the alternate address.
+    Address,
+    /// The alternate port of the alternate address only.
+    Corner,
+    /// The alternate port of the primary address only.
+    Port,
+}
+
+/// How CHANGE-REQUEST is misunderstood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crossed {
+    /// Only the port ever changes.
+    PortOnly,
+    /// Only the address ever changes.
+    AddressOnly,
+    /// Any request to change changes both.
+    AlwaysBoth,
+    /// Port and address are mixed up.
+    Swapped,
+}
+
+/// One way to misbehave. A server may have several.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fault {
+    /// Answers CHANGE-REQUEST from where it was asked.
+    IgnoresChange,
+    /// Does not answer requests with CHANGE-REQUEST.
+    DropsChange,
+    /// Answers them with 420.
+    RefusesChange,
+    /// Some endpoints do not answer, nor does anything come from them unless `sends`.
+    Dead {
+        /// Which.
+        part: DeadPart,
+        /// Requests to it are lost, yet answers leave from it.
+        sends: bool,
+        /// ICMP port unreachable instead of silence.
+        icmp: bool,
+    },
+    /// The whole server is dead over UDP.
+    WhollyDead {
+        /// ICMP port unreachable instead of silence.
+        icmp: bool,
+    },
+    /// OTHER-ADDRESS is wrong.
+    Other(OtherLie),
+    /// Answers CHANGE-REQUEST from the wrong one of its four endpoints, and says in
+    /// RESPONSE-ORIGIN that it was the right one if `lies`.
+    Crosses {
+        /// How.
+        how: Crossed,
+        /// RESPONSE-ORIGIN names the endpoint that was asked for.
+        lies: bool,
+    },
+    /// All answers leave by this other endpoint of its own.
+    AnswersFrom(Corner),
+    /// All answers leave by an address that is not its own.
+    AnswersFromStranger,
+    /// RESPONSE-ORIGIN names a private address: the server stands behind a one-to-one NAT.
+    PrivateOrigin,
+    /// Every answer is late by this much.
+    Late {
+        /// At the least.
+        least: Duration,
+        /// At the most.
+        most: Duration,
+    },
+    /// Every answer is sent again so many times.
+    Duplicates(u8),
+    /// This share of answers is garbage.
+    Garbage(f64),
+    /// This share of answers has a wrong id.
+    WrongId(f64),
+    /// A token bucket over all four endpoints.
+    RateLimited {
+        /// Answers a second.
+        per_second: u32,
+        /// Answers at once.
+        burst: u32,
+    },
+    /// This share of requests is not answered.
+    Drops(f64),
+    /// No OTHER-ADDRESS, and CHANGE-REQUEST ignored: plain STUN.
+    Plain,
+    /// Answers RESPONSE-PORT with 420.
+    RefusesResponsePort,
+    /// Does not see RESPONSE-PORT.
+    IgnoresResponsePort,
+    /// Answers over UDP only.
+    NoTcp,
+}
+
+/// A server of the simulated internet and the way to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSpec {
+    /// Where it is asked.
+    pub primary: SocketAddr,
+    /// Its other address and port.
+    pub alternate: SocketAddr,
+    /// From the outermost NAT to it.
+    pub up: Link,
+    /// And back.
+    pub down: Link,
+    /// How much farther its alternate address is, each way.
+    pub detour: Duration,
+    /// What it does wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// What leaves a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Emit {
+    /// A datagram.
+    Datagram {
+        /// How long after the request.
+        after: Duration,
+        /// Its source.
+        from: SocketAddr,
+        /// Its destination.
+        to: SocketAddr,
+        /// Its payload.
+        bytes: Vec<u8>,
+    },
+    /// ICMP port unreachable about the request.
+    Unreachable,
+}
+
+/// A server in operation.
+#[derive(Debug)]
+pub struct Server {
+    /// What it is.
+    pub spec: ServerSpec,
+    rng: StdRng,
+    tokens: f64,
+    filled: Duration,
+}
+
+impl Server {
+    /// A server that was asked nothing yet.
+    #[must_use]
+    pub fn new(spec: ServerSpec, rng: StdRng) -> Self {
+        Self { spec, rng, tokens: f64::MAX, filled: Duration::ZERO }
+    }
+
+    /// The endpoint's address.
+    #[must_use]
+    pub const fn at(&self, corner: Corner) -> SocketAddr {
+        let (one, two) = (self.spec.primary, self.spec.alternate);
+        let ip = if corner.ip { two.ip() } else { one.ip() };
+        SocketAddr::new(ip, if corner.port { two.port() } else { one.port() })
+    }
+
+    /// Which of its endpoints this is.
+    #[must_use]
+    pub fn corner(&self, address: SocketAddr) -> Option<Corner> {
+        let corners = [(false, false), (false, true), (true, false), (true, true)];
+        corners.map(|(ip, port)| Corner { ip, port }).into_iter().find(|&c| self.at(c) == address)
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.spec.faults.contains(&fault)
+    }
+
+    fn find<T>(&self, wanted: impl Fn(Fault) -> Option<T>) -> Option<T> {
+        self.spec.faults.iter().find_map(|&fault| wanted(fault))
+    }
+
+    /// Whether this endpoint is dead, as `(sends nevertheless, ICMP)`.
+    fn dead(&self, corner: Corner) -> Option<(bool, bool)> {
+        self.find(|fault| match fault {
+            Fault::WhollyDead { icmp } => Some((false, icmp)),
+            Fault::Dead { part, sends, icmp } => {
+                let is = match part {
+                    DeadPart::Address => corner.ip,
+                    DeadPart::Corner => corner.ip && corner.port,
+                    DeadPart::Port => !corner.ip && corner.port,
+                };
+                is.then_some((sends, icmp))
+            }
+            _ => None,
+        })
+    }
+
+    /// Takes a datagram that came to one of its endpoints.
+    pub fn datagram(
+        &mut self,
+        now: Duration,
+        corner: Corner,
+        source: SocketAddr,
+        request: &[u8],
+    ) -> Vec<Emit> {
+        match self.dead(corner) {
+            Some((_, true)) => return vec![Emit::Unreachable],
+            Some(_) => return Vec::new(),
+            None => {}
+        }
+        if !self.may_answer(now) {
+            return Vec::new();
+        }
+        let Some((leaves_by, to, mut answer)) = self.answer(corner, source, request) else {
+            return Vec::new();
+        };
+        if self.dead(leaves_by).is_some_and(|(sends, _)| !sends) {
+            return Vec::new();
+        }
+        self.spoil(&mut answer);
+        let from = self.source(leaves_by);
+        self.copies(from, to, answer)
+    }
+
+    /// Answers a request over TCP, or does not.
+    pub fn tcp(&mut self, corner: Corner, source: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
+        if self.has(Fault::NoTcp) {
+            return None;
+        }
+        self.answer(corner, source, request).map(|(_, _, bytes)| bytes)
+    }
+
+    fn may_answer(&mut self, now: Duration) -> bool {
+        let limit = self.find(|fault| match fault {
+            Fault::RateLimited { per_second, burst } => Some((per_second, burst)),
+            _ => None,
+        });
+        if let Some((per_second, burst)) = limit {
+            let gained = now.saturating_sub(self.filled).as_secs_f64() * f64::from(per_second);
+            self.tokens = (self.tokens + gained).min(f64::from(burst));
+            self.filled = now;
+            if self.tokens < 1.0 {
+                return false;
+            }
+            self.tokens -= 1.0;
+        }
+        let share = self.find(|fault| match fault {
+            Fault::Drops(share) => Some(share),
+            _ => None,
+        });
+        !share.is_some_and(|share| chance(&mut self.rng, share))
+    }
+
+    /// The endpoint to leave by, the destination, and the bytes.
+    fn answer(
+        &self,
+        corner: Corner,
+        source: SocketAddr,
+        request: &[u8],
+    ) -> Option<(Corner, SocketAddr, Vec<u8>)> {
+        let message = stun::read(request).ok()?;
+        if message.class != Class::Request || message.method != stun::BINDING {
+            return None;
+        }
+        let change = message.change.filter(|change| change.any());
+        let mut unknown = message.unknown_required.clone();
+        if change.is_some() && self.has(Fault::RefusesChange) {
+            unknown.push(CHANGE_REQUEST);
+        }
+        if message.response_port.is_some() && self.has(Fault::RefusesResponsePort) {
+            unknown.push(RESPONSE_PORT);
+        }
+        if !unknown.is_empty() {
+            return Some((corner, source, refusal(&message, &unknown)));
+        }
+        let asked = match change {
+            Some(_) if self.has(Fault::DropsChange) => return None,
+            Some(_) if self.has(Fault::IgnoresChange) || self.has(Fault::Plain) => corner,
+            Some(change) => corner.turned(Corner { ip: change.ip, port: change.port }),
+            None => corner,
+        };
+        let (leaves_by, lies) = self.crossed(corner, asked);
+        let named = if lies { asked } else { leaves_by };
+        let port = message
+            .response_port
+            .filter(|_| !self.has(Fault::IgnoresResponsePort) && !self.has(Fault::Plain));
+        let to = SocketAddr::new(source.ip(), port.unwrap_or(source.port()));
+        Some((leaves_by, to, self.success(&message, source, corner, named)))
+    }
+
+    fn crossed(&self, corner: Corner, asked: Corner) -> (Corner, bool) {
+        let turn = Corner { ip: asked.ip ^ corner.ip, port: asked.port ^ corner.port };
+        if !turn.ip && !turn.port {
+            return (asked, false);
+        }
+        self.find(|fault| match fault {
+            Fault::Crosses { how, lies } => {
+                let turn = match how {
+                    Crossed::PortOnly => Corner { ip: false, port: true },
+                    Crossed::AddressOnly => Corner { ip: true, port: false },
+                    Crossed::AlwaysBoth => Corner { ip: true, port: true },
+                    Crossed::Swapped => Corner { ip: turn.port, port: turn.ip },
+                };
+                Some((corner.turned(turn), lies))
+            }
+            _ => None,
+        })
+        .unwrap_or((asked, false))
+    }
+
+    fn success(
+        &self,
+        request: &Message,
+        source: SocketAddr,
+        corner: Corner,
+        named: Corner,
+    ) -> Vec<u8> {
+        let plain = self.has(Fault::Plain);
+        let other = self.at(corner.turned(Corner { ip: true, port: true }));
+        let response = Success {
+            mapped: source,
+            origin: (!plain).then(|| self.at(named)),
+            other: (!plain).then_some(other),
+            software: None,
+            padding: None,
+            fingerprint: false,
+            classic: None,
+        };
+        let mut out = Vec::new();
+        stun::encode_success(request.id, &response, &mut out);
+        if self.has(Fault::PrivateOrigin) {
+            let private = SocketAddr::new(Ipv4Addr::new(10, 9, 9, 9).into(), other.port());
+            bytes::edit(&mut out, RESPONSE_ORIGIN, |_| Some(bytes::address(private)));
+        }
+        let lie = self.find(|fault| match fault {
+            Fault::Other(lie) => Some(lie),
+            _ => None,
+        });
+        if let Some(lie) = lie {
+            let lie = bytes::address(self.lie(lie));
+            bytes::edit(&mut out, OTHER_ADDRESS, |_| Some(lie.clone()));
+        }
+        out
+    }
+
+    /// The OTHER-ADDRESS of a liar.
+    fn lie(&self, lie: OtherLie) -> SocketAddr {
+        let (one, two) = (self.spec.primary, self.spec.alternate);
+        let (ip, port): (IpAddr, u16) = match lie {
+            OtherLie::SameAddress => (one.ip(), two.port()),
+            OtherLie::SamePort => (two.ip(), one.port()),
+            OtherLie::Private => (Ipv4Addr::new(10, 0, 0, 9).into(), two.port()),
+            OtherLie::Loopback => (Ipv4Addr::LOCALHOST.into(), two.port()),
+            OtherLie::WrongFamily => {
+                (Ipv6Addr::new(0x2a01, 0xdb8, 0, 0, 0, 0, 0, 9).into(), two.port())
+            }
+            OtherLie::Unroutable => (Ipv4Addr::new(203, 0, 113, 250).into(), two.port()),
+            OtherLie::Stranger => (super::world::STRANGER.into(), two.port()),
+        };
+        SocketAddr::new(ip, port)
+    }
+
+    fn spoil(&mut self, answer: &mut Vec<u8>) {
+        for fault in self.spec.faults.clone() {
+            match fault {
+                Fault::Garbage(share) if chance(&mut self.rng, share) => {
+                    let length = self.rng.random_range(0..64);
+                    answer.resize(length, 0);
+                    self.rng.fill_bytes(answer);
+                }
+                Fault::WrongId(share) if chance(&mut self.rng, share) => {
+                    if let Some(byte) = answer.get_mut(11) {
+                        *byte ^= 0x55;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn source(&self, leaves_by: Corner) -> SocketAddr {
+        self.find(|fault| match fault {
+            Fault::AnswersFrom(turn) => Some(self.at(leaves_by.turned(turn))),
+            Fault::AnswersFromStranger => {
+                Some(SocketAddr::new(super::world::STRANGER.into(), self.spec.primary.port()))
+            }
+            _ => None,
+        })
+        .unwrap_or_else(|| self.at(leaves_by))
+    }
+
+    fn copies(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) -> Vec<Emit> {
+        let late = self.find(|fault| match fault {
+            Fault::Late { least, most } => Some((least, most)),
+            _ => None,
+        });
+        let copies = self.find(|fault| match fault {
+            Fault::Duplicates(copies) => Some(copies),
+            _ => None,
+        });
+        (0..=copies.unwrap_or(0))
+            .map(|_| {
+                let after = late.map_or(Duration::ZERO, |(least, most)| {
+                    least + most.saturating_sub(least).mul_f64(self.rng.random_range(0.0..=1.0))
+                });
+                Emit::Datagram { after, from, to, bytes: bytes.clone() }
+            })
+            .collect()
+    }
+}
+
+fn refusal(request: &Message, unknown: &[u16]) -> Vec<u8> {
+    let response = ErrorResponse {
+        code: 420,
+        reason: "Unknown Attribute",
+        unknown,
+        software: None,
+        fingerprint: false,
+        classic: None,
+    };
+    let mut out = Vec::new();
+    stun::encode_error(request.id, &response, &mut out);
+    out
+}
