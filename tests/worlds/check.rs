@@ -1,0 +1,143 @@
+//! What a judgement must not say of a world.
+
+use natscope::nat::{Allocation, Bug, Classic, Filtering, Mapping, NatSpec, Translation};
+use natscope::probe::fact::{Fact, Facts};
+use natscope::probe::judge::Judgement;
+use natscope::probe::record::Record;
+use natscope::sim::{Outcome, World};
+use std::fmt::Debug;
+
+/// Everything that is wrong with this run.
+pub fn faults(world: &World, outcome: &Outcome, judgement: &Judgement) -> Vec<String> {
+    let mut faults = lies(world, &judgement.facts);
+    faults.extend(hurry(&outcome.record));
+    if honest(world) {
+        faults.extend(unsure(world, &judgement.facts));
+    }
+    faults
+}
+
+/// Whether every server is as RFC 5780 wants it, nothing is lost, and there is time.
+fn honest(world: &World) -> bool {
+    let lossless = |links: [_; 2]| links.iter().all(|l: &natscope::sim::link::Link| l.loss == 0.0);
+    world.budget.as_secs() >= 20
+        && lossless(world.lan)
+        && world.servers.iter().all(|s| s.faults.is_empty() && lossless([s.up, s.down]))
+        // One machine by two names spoils the filter test: its alternate is touched at once.
+        && world.servers.iter().all(|a| {
+            world.servers.iter().filter(|b| b.primary.ip() == a.primary.ip() || b.alternate.ip() == a.primary.ip()).count() == 1
+        })
+}
+
+/// Definite verdicts that are not the truth.
+pub fn lies(world: &World, facts: &Facts) -> Vec<String> {
+    let truth = world.nat.truth();
+    let mut lies = Vec::new();
+    if truth.udp_blocked {
+        check(&mut lies, "nat", &facts.nat, &[]);
+        check(&mut lies, "mapping", &facts.mapping, &[]);
+        check(&mut lies, "filtering", &facts.filtering, &[]);
+        check(&mut lies, "classic", &facts.classic, &[Classic::UdpBlocked]);
+        return lies;
+    }
+    check(&mut lies, "nat", &facts.nat, &[truth.nat]);
+    check(&mut lies, "mapping", &facts.mapping, &[truth.mapping]);
+    check(&mut lies, "filtering", &facts.filtering, &[truth.filtering]);
+    check(&mut lies, "classic", &facts.classic, &[truth.classic]);
+    check(&mut lies, "allocation", &facts.allocation, &allocations(&world.nat));
+    let preserved = allocations(&world.nat) == [Allocation::Preserving];
+    check(&mut lies, "port preservation", &facts.port_preservation, &[preserved]);
+    let rewritten = world.alg && truth.nat;
+    check(&mut lies, "rewriting", &facts.mapped_address_rewriting, &[rewritten]);
+    check(&mut lies, "poisoning", &facts.early_packet_poisoning, &poisonings(&world.nat));
+    lies
+}
+
+fn check<T: PartialEq + Debug>(lies: &mut Vec<String>, axis: &str, fact: &Fact<T>, true_: &[T]) {
+    if let Some((value, grade)) = fact.known().filter(|(value, _)| !true_.contains(value)) {
+        lies.push(format!("{axis}: {value:?} ({grade:?}), truth {true_:?}: {}", fact.because()));
+    }
+}
+
+/// What could not be told though everything was there to tell it.
+fn unsure(world: &World, facts: &Facts) -> Vec<String> {
+    let truth = world.nat.truth();
+    let mut open = Vec::new();
+    let mut check = |axis: &str, known: bool, because: &str| {
+        if !known {
+            open.push(format!("{axis} is open with honest servers and no loss: {because}"));
+        }
+    };
+    if truth.udp_blocked {
+        // One server alone does not tell a blocked path from a dead service.
+        if world.refuses || world.servers.len() > 1 {
+            check("classic", facts.classic.value().is_some(), facts.classic.because());
+        }
+        return open;
+    }
+    check("nat", facts.nat.value().is_some(), facts.nat.because());
+    check("mapping", facts.mapping.value().is_some(), facts.mapping.because());
+    check("filtering", facts.filtering.value().is_some(), facts.filtering.because());
+    check("classic", facts.classic.value().is_some(), facts.classic.because());
+    open
+}
+
+/// More than ten new transactions in a second (RFC 5780 section 4), per server.
+fn hurry(record: &Record) -> Option<String> {
+    (0..record.servers.len()).find_map(|about| {
+        let mut begun: Vec<f64> = record
+            .transactions
+            .iter()
+            .filter(|t| t.about == about)
+            .filter_map(|t| t.sent.first().copied())
+            .collect();
+        begun.sort_by(f64::total_cmp);
+        let crowd = begun.windows(11).find(|w| w[10] - w[0] < 1000.0)?;
+        Some(format!("eleven transactions with server {about} within a second: {crowd:?}"))
+    })
+}
+
+fn translating(nat: &NatSpec) -> Vec<&NatSpec> {
+    nat.stack().filter(|s| s.translation == Translation::Nat).collect()
+}
+
+/// What an observer outside may call the allocation: the outermost box that does not preserve.
+fn allocations(nat: &NatSpec) -> Vec<Allocation> {
+    let stack = translating(nat);
+    let outside_in = || stack.iter().rev();
+    let seen = outside_in().map(|s| s.allocation).find(|&a| a != Allocation::Preserving);
+    let chosen_at = outside_in().position(|s| s.allocation != Allocation::Preserving);
+    // A preserving box outside with a dependent mapping gives further flows random ports.
+    let mixed = outside_in()
+        .take(chosen_at.unwrap_or(0))
+        .any(|s| s.mapping != Mapping::EndpointIndependent);
+    match seen {
+        Some(Allocation::Sequential) if mixed => vec![Allocation::Sequential, Allocation::Random],
+        Some(seen) => vec![seen],
+        None => vec![Allocation::Preserving],
+    }
+}
+
+/// Whether an early packet spoils a mapping; both where it depends on who sends it.
+fn poisonings(nat: &NatSpec) -> Vec<bool> {
+    let stack: Vec<&NatSpec> = nat.stack().collect();
+    // A stranger's packet at the box gets through all boxes outside it, and is refused by it.
+    let spoils = |stricter_than: Filtering| {
+        stack.iter().enumerate().any(|(i, s)| {
+            s.translation == Translation::Nat
+                && s.has(Bug::EarlyPacket)
+                && s.filtering > stricter_than
+                && stack[i + 1..].iter().all(|outer| outer.filtering <= stricter_than)
+        })
+    };
+    let other_address = spoils(Filtering::EndpointIndependent);
+    let other_port = spoils(Filtering::AddressDependent);
+    let dependent = nat.truth().mapping != Mapping::EndpointIndependent;
+    match (other_address, other_port) {
+        (false, false) => vec![false],
+        _ if dependent => vec![false, true],
+        (true, true) => vec![true],
+        // With address-dependent filters only strangers from another address do harm.
+        _ => vec![false, true],
+    }
+}

@@ -1,0 +1,196 @@
+//! Draws random worlds: any NAT, any link, any fault.
+
+use natscope::nat::{Allocation, Bug, Filtering, Mapping, NatSpec, Scope, Timeouts, Translation};
+use natscope::sim::World;
+use natscope::sim::link::Link;
+use natscope::sim::server::{Corner, Crossed, DeadPart, Fault, OtherLie, ServerSpec};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// The world of this seed.
+pub fn world(seed: u64) -> World {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let rng = &mut rng;
+    let nat = nat(rng);
+    let lossy = rng.random_bool(0.6);
+    let on_lan = rng.random_bool(0.5);
+    let lan = [(); 2].map(|()| Link {
+        loss: if lossy && on_lan { rng.random_range(0.0..0.3) } else { 0.0 },
+        ..link(rng, 5.0)
+    });
+    let mut servers: Vec<ServerSpec> = (0..*pick(rng, &[1, 1, 2, 3]))
+        .map(|index| {
+            let mut server = server(index, link(rng, 145.0), link(rng, 145.0));
+            if lossy && !on_lan {
+                server.up.loss = rng.random_range(0.0..0.3);
+                server.down.loss = rng.random_range(0.0..0.3);
+            }
+            if rng.random_bool(0.2) {
+                server.detour = millis(rng.random_range(0.0..50.0));
+            }
+            server.faults = faults(rng);
+            server
+        })
+        .collect();
+    if servers.len() == 2 && rng.random_bool(0.08) {
+        // The user names one machine twice: by its two addresses, or by two names of one.
+        let mut twin = servers[0].clone();
+        if rng.random_bool(0.7) {
+            (twin.primary, twin.alternate) = (twin.alternate, twin.primary);
+        }
+        servers[1] = twin;
+    }
+    World {
+        seed,
+        nat,
+        lan,
+        alg: rng.random_bool(0.1),
+        refuses: rng.random_bool(0.5),
+        servers,
+        budget: if rng.random_bool(0.1) {
+            millis(rng.random_range(100.0..6000.0))
+        } else {
+            Duration::from_secs(20)
+        },
+    }
+}
+
+/// An honest server: the n-th of the simulated internet.
+pub fn server(index: u8, up: Link, down: Link) -> ServerSpec {
+    let at = |host, port| SocketAddr::new(Ipv4Addr::new(203, 0, 113, 10 * index + host).into(), port);
+    ServerSpec {
+        primary: at(1, 3478),
+        alternate: at(2, 3479),
+        up,
+        down,
+        detour: Duration::ZERO,
+        faults: Vec::new(),
+    }
+}
+
+pub fn millis(ms: f64) -> Duration {
+    Duration::from_secs_f64(ms / 1000.0)
+}
+
+fn pick<'a, T>(rng: &mut StdRng, from: &'a [T]) -> &'a T {
+    from.choose(rng).expect("not empty")
+}
+
+fn nat(rng: &mut StdRng) -> NatSpec {
+    let mut nat = layer(rng);
+    match rng.random_range(0..100) {
+        0..12 => nat.translation = Translation::None,
+        12..30 => {
+            for _ in 0..*pick(rng, &[1, 1, 2]) {
+                let mut outer = layer(rng);
+                if rng.random_bool(0.2) {
+                    outer.translation = Translation::None;
+                }
+                nat.layers.push(outer);
+            }
+        }
+        30..36 => nat.bugs.push(Bug::UdpBlocked),
+        _ => {}
+    }
+    nat
+}
+
+fn layer(rng: &mut StdRng) -> NatSpec {
+    let mut nat = NatSpec::new(
+        *pick(rng, Mapping::ALL),
+        *pick(rng, Filtering::ALL),
+        *pick(rng, Allocation::ALL),
+    );
+    if rng.random_bool(0.25) {
+        nat.scope = Scope::Endpoint;
+    }
+    if rng.random_bool(0.25) {
+        nat.bugs.push(Bug::EarlyPacket);
+    }
+    nat.timeouts = Timeouts { udp: *pick(rng, &[30, 30, 20, 10]), udp_stream: 120 };
+    nat
+}
+
+/// A link of up to this delay in ms, most of them short, with jitter and the rest.
+fn link(rng: &mut StdRng, most: f64) -> Link {
+    let delay = most * rng.random_range(0.0_f64..1.0).powi(3) + 0.05;
+    let jitter = if rng.random_bool(0.5) { delay * rng.random_range(0.0..1.0) } else { 0.0 };
+    Link {
+        jitter: millis(jitter),
+        reorder: if rng.random_bool(0.1) { rng.random_range(0.0..0.3) } else { 0.0 },
+        duplicate: if rng.random_bool(0.1) { rng.random_range(0.0..0.3) } else { 0.0 },
+        ..Link::clean(millis(delay))
+    }
+}
+
+fn faults(rng: &mut StdRng) -> Vec<Fault> {
+    match rng.random_range(0..100) {
+        0..40 => Vec::new(),
+        40..80 => vec![fault(rng)],
+        _ => vec![fault(rng), fault(rng)],
+    }
+}
+
+fn fault(rng: &mut StdRng) -> Fault {
+    let (coin, share) = (rng.random_bool(0.5), rng.random_range(0.0..0.5));
+    match rng.random_range(0..24) {
+        0 | 1 => Fault::IgnoresChange,
+        2 | 3 => Fault::DropsChange,
+        4 => Fault::RefusesChange,
+        5..8 => Fault::Dead {
+            part: *pick(rng, &[DeadPart::Address, DeadPart::Corner, DeadPart::Port]),
+            sends: rng.random_bool(0.3),
+            icmp: rng.random_bool(0.3),
+        },
+        8 => Fault::WhollyDead { icmp: coin },
+        9 | 10 => Fault::Other(*pick(
+            rng,
+            &[
+                OtherLie::SameAddress,
+                OtherLie::SamePort,
+                OtherLie::Private,
+                OtherLie::Loopback,
+                OtherLie::WrongFamily,
+                OtherLie::Unroutable,
+                OtherLie::Stranger,
+            ],
+        )),
+        11 | 12 => Fault::Crosses {
+            how: *pick(
+                rng,
+                &[Crossed::PortOnly, Crossed::AddressOnly, Crossed::AlwaysBoth, Crossed::Swapped],
+            ),
+            lies: coin,
+        },
+        13 => Fault::AnswersFrom(*pick(
+            rng,
+            &[
+                Corner { ip: false, port: true },
+                Corner { ip: true, port: false },
+                Corner { ip: true, port: true },
+            ],
+        )),
+        14 => Fault::AnswersFromStranger,
+        15 => Fault::PrivateOrigin,
+        16 => late(rng, coin),
+        17 => Fault::Duplicates(rng.random_range(1..4)),
+        18 => Fault::Garbage(share),
+        19 => Fault::WrongId(share),
+        20 => Fault::RateLimited {
+            per_second: rng.random_range(2..30),
+            burst: rng.random_range(1..20),
+        },
+        21 => Fault::Drops(share),
+        22 => *pick(rng, &[Fault::Plain, Fault::NoTcp]),
+        _ => *pick(rng, &[Fault::RefusesResponsePort, Fault::IgnoresResponsePort]),
+    }
+}
+
+fn late(rng: &mut StdRng, fixed: bool) -> Fault {
+    let least = millis(rng.random_range(0.0..1500.0));
+    let most = if fixed { least } else { least + millis(rng.random_range(0.0..3000.0)) };
+    Fault::Late { least, most }
+}
