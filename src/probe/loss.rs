@@ -33,13 +33,13 @@ impl Sample {
 pub fn sample(record: &Record, about: usize, now: f64, slack: f64) -> Sample {
     let plain = |t: &&Transaction| t.about == about && t.via == Via::Udp && !t.change.any();
     let mut sample = Sample::default();
-    let duplicates = duplicates_replies(record, about);
+    let copies = copies(record, about);
     for t in record.transactions.iter().filter(plain) {
         // Silence of a whole transaction is not loss: the far end may be dead.
         if t.received.is_none() {
             continue;
         }
-        let answered = answered_tries(t, duplicates);
+        let answered = answered_tries(t, copies);
         let due = count(t.sent.iter().filter(|&&sent| sent + slack <= now).count());
         sample.answered += answered;
         sample.lost += due.saturating_sub(answered);
@@ -56,22 +56,27 @@ pub fn duplicates_replies(record: &Record, about: usize) -> bool {
         .any(|t| t.about == about && t.received.is_some() && t.again.len() >= t.sent.len())
 }
 
-/// How many tries of one transaction were answered. All tries carry one id, so where the server
-/// duplicates, an answer is credited to the latest try that could have caused it.
-fn answered_tries(t: &Transaction, duplicates: bool) -> u32 {
-    let Some(first) = &t.received else { return 0 };
-    if !duplicates {
-        return count((1 + t.again.len()).min(t.sent.len()));
+/// How many answers this server and the way to it make of one, by the transactions that were sent
+/// only once; 1 where nothing is duplicated.
+fn copies(record: &Record, about: usize) -> f64 {
+    let once = record
+        .transactions
+        .iter()
+        .filter(|t| t.about == about && t.received.is_some() && t.sent.len() == 1);
+    let (asked, answers) =
+        once.fold((0_usize, 0_usize), |(n, sum), t| (n + 1, sum + 1 + t.again.len()));
+    if asked == 0 { 1.0 } else { answers as f64 / asked as f64 }
+}
+
+/// How many tries of one transaction were answered. All tries carry one id, so where answers are
+/// duplicated, each counts for its share.
+fn answered_tries(t: &Transaction, copies: f64) -> u32 {
+    if t.received.is_none() {
+        return 0;
     }
-    let fastest = t.sent.first().map_or(0.0, |sent| first.at - sent);
-    let mut credited = vec![false; t.sent.len()];
-    for at in std::iter::once(first.at).chain(t.again.iter().copied()) {
-        let cause = t.sent.iter().rposition(|sent| sent + fastest <= at + 0.001);
-        if let Some(slot) = cause.and_then(|index| credited.get_mut(index)) {
-            *slot = true;
-        }
-    }
-    count(credited.into_iter().filter(|&c| c).count())
+    let answers = (1 + t.again.len()) as f64 / copies.max(1.0);
+    let answers = u32::try_from(super::whole(answers)).unwrap_or(u32::MAX);
+    answers.clamp(1, count(t.sent.len()).max(1))
 }
 
 /// The round-trip time of server `about` in ms: the least time from a first try to its answer, an

@@ -1,11 +1,14 @@
 //! What a judgement must not say of a world.
 
 use natscope::nat::{Allocation, Bug, Classic, Filtering, Mapping, NatSpec, Translation};
-use natscope::probe::fact::{Fact, Facts};
+use natscope::probe::fact::{Fact, Facts, Grade};
 use natscope::probe::judge::Judgement;
 use natscope::probe::record::Record;
+use natscope::sim::link::Link;
+use natscope::sim::server::{Fault, ServerSpec};
 use natscope::sim::{Outcome, World};
 use std::fmt::Debug;
+use std::time::Duration;
 
 /// Everything that is wrong with this run.
 pub fn faults(world: &World, outcome: &Outcome, judgement: &Judgement) -> Vec<String> {
@@ -19,14 +22,44 @@ pub fn faults(world: &World, outcome: &Outcome, judgement: &Judgement) -> Vec<St
 
 /// Whether every server is as RFC 5780 wants it, nothing is lost, and there is time.
 fn honest(world: &World) -> bool {
-    let lossless = |links: [_; 2]| links.iter().all(|l: &natscope::sim::link::Link| l.loss == 0.0);
+    let servers = &world.servers;
+    let links = || world.lan.iter().chain(servers.iter().flat_map(|s| [&s.up, &s.down]));
     world.budget.as_secs() >= 20
-        && lossless(world.lan)
-        && world.servers.iter().all(|s| s.faults.is_empty() && lossless([s.up, s.down]))
+        && links().all(|link| link.loss == 0.0)
+        && servers.iter().all(|s| s.faults.is_empty() && punctual(world, s))
         // One machine by two names spoils the filter test: its alternate is touched at once.
-        && world.servers.iter().all(|a| {
-            world.servers.iter().filter(|b| b.primary.ip() == a.primary.ip() || b.alternate.ip() == a.primary.ip()).count() == 1
+        && servers.iter().all(|a| {
+            let same = |b: &&ServerSpec| [b.primary, b.alternate].contains(&a.primary);
+            servers.iter().filter(same).count() == 1
         })
+}
+
+/// Whether no answer takes more than twice the least round trip and 30 ms: later ones count as
+/// lost.
+fn punctual(world: &World, server: &ServerSpec) -> bool {
+    let links = [&world.lan[0], &world.lan[1], &server.up, &server.down];
+    let least: Duration = links.iter().map(|link| link.delay).sum();
+    let most = |link: &&Link| {
+        let held = if link.reorder > 0.0 {
+            link.jitter * 2 + Duration::from_millis(10)
+        } else {
+            Duration::ZERO
+        };
+        link.delay + link.jitter + held
+    };
+    let most: Duration = links.iter().map(most).sum();
+    most + server.detour * 2 <= least * 2 + Duration::from_millis(30)
+}
+
+/// Whether nothing that this server sends over UDP comes from where it was asked, through its own
+/// fault: to the host that is the same as UDP being blocked.
+fn mute(server: &ServerSpec) -> bool {
+    server.faults.iter().any(|fault| {
+        matches!(
+            fault,
+            Fault::WhollyDead { icmp: false } | Fault::AnswersFrom(_) | Fault::AnswersFromStranger
+        )
+    })
 }
 
 /// Definite verdicts that are not the truth.
@@ -43,7 +76,10 @@ pub fn lies(world: &World, facts: &Facts) -> Vec<String> {
     check(&mut lies, "nat", &facts.nat, &[truth.nat]);
     check(&mut lies, "mapping", &facts.mapping, &[truth.mapping]);
     check(&mut lies, "filtering", &facts.filtering, &[truth.filtering]);
-    check(&mut lies, "classic", &facts.classic, &[truth.classic]);
+    let unseen = world.servers.iter().all(mute).then_some((&Classic::UdpBlocked, Grade::Probable));
+    if unseen.is_none() || facts.classic.known() != unseen {
+        check(&mut lies, "classic", &facts.classic, &[truth.classic]);
+    }
     check(&mut lies, "allocation", &facts.allocation, &allocations(&world.nat));
     let preserved = allocations(&world.nat) == [Allocation::Preserving];
     check(&mut lies, "port preservation", &facts.port_preservation, &[preserved]);

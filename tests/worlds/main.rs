@@ -170,3 +170,25 @@ fn a_world_is_the_same_each_time() {
         assert_eq!(a, b, "seed {seed}");
     }
 }
+
+/// Prints what one world showed: `NATSCOPE_SEED=n cargo test --test worlds show -- --ignored`.
+#[test]
+#[ignore = "shows one world, asserts nothing"]
+fn show() {
+    let world = draw::world(setting("NATSCOPE_SEED", 1));
+    println!("{world:#?}");
+    let outcome = world.run().unwrap_or_else(|failure| panic!("{failure}"));
+    for s in &outcome.record.sockets {
+        println!("{} {}", s.id, s.local);
+    }
+    for t in &outcome.record.transactions {
+        println!(
+            "{} {} about {} {:?} to {} change {:?} port {:?} expects {} sent {:?} closed {} {:?}\n   got {:?}\n   again {:?} rejected {:?} icmp {:?}",
+            t.id, t.socket, t.about, t.via, t.server, t.change, t.response_port, t.expected_from,
+            t.sent, t.closed, t.outcome,
+            t.received.as_ref().map(|r| (r.at, r.from, r.mapped, r.other)),
+            t.again, t.rejected, t.icmp
+        );
+    }
+    println!("took {:?}\n{:#?}", outcome.took, judge(&outcome.record));
+}

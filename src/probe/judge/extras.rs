@@ -1,8 +1,11 @@
 //! The further facts: ports, early-packet poisoning, rewriting of addresses in answers.
 
+use super::filtering::SILENCE_PROVEN;
 use super::view::{Mapped, View, first_sent, ids};
 use crate::nat::{Allocation, Mapping};
 use crate::probe::fact::Fact;
+use crate::probe::loss;
+use crate::probe::record::Transaction;
 use std::collections::BTreeMap;
 
 /// Two new mappings this close together do not look random, in ports.
@@ -99,6 +102,7 @@ pub(super) fn early_packet_poisoning(view: View<'_>, mapping: &Fact<Mapping>) ->
                 && t.change.any()
                 && t.expected_from == own.server
                 && first_sent(t) < first_sent(own)
+                && unasked(view, t)
         }) else {
             continue;
         };
@@ -110,6 +114,12 @@ pub(super) fn early_packet_poisoning(view: View<'_>, mapping: &Fact<Mapping>) ->
         let (Some(before), Some(after), true) = (before, view.mapped(own), sent) else { continue };
         let evidence = ids([&early.id, before.id, after.id]);
         return if before.mapped == after.mapped {
+            if early.received.is_none() && !surely_arrived(view, early) {
+                return Fact::inconclusive(
+                    "the early packets may all have been lost on the way",
+                    evidence,
+                );
+            }
             let because = "after unasked packets from there, the own flow kept its endpoint";
             Fact::proven(false, because, evidence)
         } else {
@@ -121,6 +131,23 @@ pub(super) fn early_packet_poisoning(view: View<'_>, mapping: &Fact<Mapping>) ->
         };
     }
     Fact::not_tested("no early packet could be shown to have been sent")
+}
+
+/// Whether nothing in this run had sent to where this answer was to come from, so that no filter,
+/// however shared, could know it.
+fn unasked(view: View<'_>, early: &Transaction) -> bool {
+    let from = early.expected_from;
+    let touched =
+        if early.change.ip { view.touched_ip(from.ip()) } else { view.touched(from) };
+    early.sent.last().is_some_and(|&last| last < touched)
+}
+
+/// Whether at least one of the answers to these tries came as far as the NAT, as good as surely.
+fn surely_arrived(view: View<'_>, early: &Transaction) -> bool {
+    let end = view.end();
+    let slack = loss::patience(loss::rtt(view.record, early.about).unwrap_or(100.0));
+    let tries = u32::try_from(early.sent.len()).unwrap_or(u32::MAX);
+    loss::sample(view.record, early.about, end, slack).chance_all_lost(tries) <= SILENCE_PROVEN
 }
 
 /// Whether the server was seen to obey this change elsewhere in the run.

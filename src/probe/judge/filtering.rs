@@ -10,7 +10,7 @@ use crate::stun::Change;
 use std::net::SocketAddr;
 
 /// Silence counts when the chance that all tries were lost is below this.
-const SILENCE_PROVEN: f64 = 3e-6;
+pub(super) const SILENCE_PROVEN: f64 = 3e-6;
 
 /// What one kind of filter test showed.
 enum Test {

@@ -23,7 +23,9 @@ pub(super) fn nat(view: View<'_>) -> Fact<bool> {
 
 /// What no answer over UDP from any server means; `None` when some answered.
 pub(super) fn blocked(view: View<'_>) -> Option<Fact<Classic>> {
-    if view.udp().any(|t| t.received.is_some() || !t.rejected.is_empty()) {
+    let answers = view.udp().any(|t| t.received.is_some() || !t.rejected.is_empty());
+    // Whatever it was that came in over UDP, UDP is not blocked.
+    if answers || view.record.strays > 0 {
         return None;
     }
     let tried: Vec<&Transaction> = view.udp().filter(|t| !t.sent.is_empty()).collect();
@@ -89,7 +91,8 @@ fn swallowed(view: View<'_>, evidence: Vec<EvidenceId>) -> Fact<Classic> {
             "the server answers over TCP but not over UDP: UDP is blocked, or its UDP service is down; a second server would tell",
             evidence,
         ),
-        n => Fact::proven(
+        // Their UDP services may all be down: a coincidence, but no control excludes it.
+        n => Fact::probable(
             Classic::UdpBlocked,
             format!("{n} servers answer over TCP and none over UDP"),
             evidence,
