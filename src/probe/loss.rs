@@ -34,12 +34,13 @@ pub fn sample(record: &Record, about: usize, now: f64, slack: f64) -> Sample {
     let plain = |t: &&Transaction| t.about == about && t.via == Via::Udp && !t.change.any();
     let mut sample = Sample::default();
     let copies = copies(record, about);
+    let rtt = rtt(record, about).unwrap_or(0.0);
     for t in record.transactions.iter().filter(plain) {
         // Silence of a whole transaction is not loss: the far end may be dead.
         if t.received.is_none() {
             continue;
         }
-        let answered = answered_tries(t, copies);
+        let answered = answered_tries(t, copies, rtt);
         let due = count(t.sent.iter().filter(|&&sent| sent + slack <= now).count());
         sample.answered += answered;
         sample.lost += due.saturating_sub(answered);
@@ -69,14 +70,21 @@ fn copies(record: &Record, about: usize) -> f64 {
 }
 
 /// How many tries of one transaction were answered. All tries carry one id, so where answers are
-/// duplicated, each counts for its share.
-fn answered_tries(t: &Transaction, copies: f64) -> u32 {
-    if t.received.is_none() {
-        return 0;
-    }
+/// duplicated (`copies` of each on average), each counts for its share, or is credited to the
+/// latest try that could have caused it, whichever accounts for more tries.
+fn answered_tries(t: &Transaction, copies: f64, rtt: f64) -> u32 {
+    let Some(first) = &t.received else { return 0 };
     let answers = (1 + t.again.len()) as f64 / copies.max(1.0);
-    let answers = u32::try_from(super::whole(answers)).unwrap_or(u32::MAX);
-    answers.clamp(1, count(t.sent.len()).max(1))
+    let shares = u32::try_from(super::whole(answers)).unwrap_or(u32::MAX);
+    let mut credited = vec![false; t.sent.len()];
+    for at in std::iter::once(first.at).chain(t.again.iter().copied()) {
+        let cause = t.sent.iter().rposition(|sent| sent + rtt <= at + 0.001);
+        if let Some(slot) = cause.and_then(|index| credited.get_mut(index)) {
+            *slot = true;
+        }
+    }
+    let credits = count(credited.into_iter().filter(|&c| c).count());
+    shares.min(count(t.sent.len())).max(credits).max(1)
 }
 
 /// The round-trip time of server `about` in ms: the least time from a first try to its answer, an

@@ -33,6 +33,10 @@ pub(super) fn blocked(view: View<'_>) -> Option<Fact<Classic>> {
     if tried.is_empty() {
         return Some(Fact::not_tested("no packet could be sent"));
     }
+    if view.record.cut_short {
+        let because = "no server had answered when the run was ended, before its plan was done";
+        return Some(Fact::inconclusive(because, evidence));
+    }
     Some(
         no_route(&tried, &evidence)
             .or_else(|| refused_by_router(&tried, &evidence))
