@@ -75,7 +75,7 @@ fn copies(record: &Record, about: usize) -> f64 {
 fn answered_tries(t: &Transaction, copies: f64, rtt: f64) -> u32 {
     let Some(first) = &t.received else { return 0 };
     let answers = (1 + t.again.len()) as f64 / copies.max(1.0);
-    let shares = u32::try_from(super::whole(answers)).unwrap_or(u32::MAX);
+    let shares = u32::try_from(super::whole(answers + 0.5)).unwrap_or(u32::MAX);
     let mut credited = vec![false; t.sent.len()];
     for at in std::iter::once(first.at).chain(t.again.iter().copied()) {
         let cause = t.sent.iter().rposition(|sent| sent + rtt <= at + 0.001);

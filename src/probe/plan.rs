@@ -21,13 +21,13 @@ use std::time::Duration;
 /// Gap between two packets of a filter test; three transactions take turns.
 const SLOT: Duration = Duration::from_millis(20);
 /// A filter test goes on until silence by chance is less likely than this.
-pub(super) const SILENCE_PLANNED: f64 = 5e-7;
+pub(super) const SILENCE_PLANNED: f64 = 2e-7;
 /// The longest filter test, in tries of each transaction.
 const MAX_ROUNDS: u32 = 40;
 /// How long a server may be silent before TCP is tried beside.
 const TCP_AFTER: Duration = Duration::from_millis(500);
-/// Tries of a plain request: at 30 % loss each way one in two hundred still fails.
-const TRIES: usize = 8;
+/// Tries of a plain request: at 30 % loss each way one in three thousand still fails.
+const TRIES: usize = 12;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {

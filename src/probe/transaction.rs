@@ -46,7 +46,7 @@ pub(super) enum Role {
 pub(super) enum Schedule {
     /// The planner decides each try.
     ByHand,
-    /// Again after this gap, which doubles up to four times the first, until answered or out of tries.
+    /// Again after this gap, which doubles once, until answered or out of tries.
     Backoff { gap: Duration, tries: usize },
 }
 
@@ -70,7 +70,7 @@ impl Live {
     pub fn sent(&mut self, now: Duration, transaction: &mut Transaction) {
         transaction.sent.push(ms(now));
         if let Schedule::Backoff { gap, .. } = self.schedule {
-            let doublings = u32::try_from(transaction.sent.len() - 1).unwrap_or(2).min(2);
+            let doublings = u32::try_from(transaction.sent.len() - 1).unwrap_or(1).min(1);
             self.due = Some(now + gap * (1 << doublings));
         }
     }

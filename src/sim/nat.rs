@@ -33,17 +33,24 @@ struct Life {
     last: Duration,
     /// Packets went both ways.
     both: bool,
+    /// And went on long enough to count as a stream.
+    stream: bool,
 }
 
 impl Life {
     const fn new(now: Duration) -> Self {
-        Self { began: now, last: now, both: false }
+        Self { began: now, last: now, both: false, stream: false }
     }
 
-    /// Both ways for longer than a moment, it counts as a stream.
+    /// Another packet; like Linux, the first answer does not make a stream yet.
+    fn touch(&mut self, now: Duration, answer: bool) {
+        self.stream |= self.both && now.saturating_sub(self.began) > STREAM_AFTER;
+        self.both |= answer;
+        self.last = now;
+    }
+
     fn alive(self, spec: &NatSpec, now: Duration) -> bool {
-        let stream = self.both && self.last.saturating_sub(self.began) > STREAM_AFTER;
-        let timeout = if stream { spec.timeouts.udp_stream } else { spec.timeouts.udp };
+        let timeout = if self.stream { spec.timeouts.udp_stream } else { spec.timeouts.udp };
         now.saturating_sub(self.last) <= Duration::from_secs(timeout.into())
     }
 }
@@ -104,12 +111,6 @@ impl NatBox {
         self.external
     }
 
-    /// Whether inside hosts reach one another by their external endpoints.
-    #[must_use]
-    pub const fn hairpins(&self) -> bool {
-        self.spec.hairpin
-    }
-
     /// Whether it changes addresses.
     #[must_use]
     pub fn translates(&self) -> bool {
@@ -133,11 +134,13 @@ impl NatBox {
         };
         let (_, life) =
             self.sessions.entry((inside, remote)).or_insert((external, Life::new(now)));
-        life.last = now;
+        life.touch(now, false);
         let life = *life;
-        self.refresh(now, external);
-        let permission = self.permission(external, remote);
-        self.permissions.entry(permission).or_insert(life).last = now;
+        if let Some(binding) = self.bindings.get_mut(&external) {
+            binding.life.touch(now, false);
+        }
+        // A permission lives as long as the session that gave it.
+        self.permissions.insert(self.permission(external, remote), life);
         Some(external)
     }
 
@@ -160,17 +163,29 @@ impl NatBox {
         let Some(inside) = inside.filter(|_| known || self.permits(external, remote)) else {
             // The router takes what nobody inside is to have for its own, and remembers it.
             if self.spec.has(Bug::EarlyPacket) && self.translates() {
-                self.taken.entry((external, remote)).or_insert(Life::new(now)).last = now;
+                self.taken.entry((external, remote)).or_insert(Life::new(now)).touch(now, false);
             }
             return None;
         };
         let (_, life) =
             self.sessions.entry((inside, remote)).or_insert((external, Life::new(now)));
-        (life.last, life.both) = (now, known);
+        life.touch(now, known);
         if let Some(binding) = self.bindings.get_mut(&external) {
-            (binding.life.last, binding.life.both) = (now, true);
+            binding.life.touch(now, true);
         }
         Some(inside)
+    }
+
+    /// A packet from inside to an external endpoint of this box: the source it shows (the external
+    /// one, RFC 4787 REQ-9) and the inside endpoint it reaches, or `None` when it is dropped.
+    pub fn hairpin(
+        &mut self,
+        now: Duration,
+        inside: SocketAddr,
+        external: SocketAddr,
+    ) -> Option<(SocketAddr, SocketAddr)> {
+        let source = self.outbound(now, inside, external).filter(|_| self.spec.hairpin)?;
+        Some((source, self.inbound(now, source, external)?))
     }
 
     /// Whose packet an ICMP error quotes, by the external source it left with.
@@ -251,12 +266,6 @@ impl NatBox {
     fn permits(&self, external: SocketAddr, remote: SocketAddr) -> bool {
         self.spec.filtering == Filtering::EndpointIndependent
             || self.permissions.contains_key(&self.permission(external, remote))
-    }
-
-    fn refresh(&mut self, now: Duration, external: SocketAddr) {
-        if let Some(binding) = self.bindings.get_mut(&external) {
-            binding.life.last = now;
-        }
     }
 
     fn expire(&mut self, now: Duration) {

@@ -189,6 +189,26 @@ fn mappings_die_of_silence_and_streams_later() {
     assert_eq!(stream.inbound(seconds(120), remote, first), Some(inside), "a stream: 120 s");
 }
 
+/// RFC 4787 section 6, REQ-9: the external source is shown, and filters hold.
+#[test]
+fn inside_hosts_meet_outside_where_hairpinning_works() {
+    for (hairpin, filtering, gets_in) in [
+        (false, Filtering::EndpointIndependent, false),
+        (true, Filtering::EndpointIndependent, true),
+        (true, Filtering::AddressAndPortDependent, false),
+    ] {
+        let plain = spec(Mapping::EndpointIndependent, filtering, Allocation::Random);
+        let mut nat = nat(NatSpec { hairpin, ..plain });
+        let (one, two, server) =
+            (at("10.0.0.2:4000"), at("10.0.0.3:4000"), at("203.0.113.1:3478"));
+        let ext_one = nat.outbound(NOW, one, server).expect("passes");
+        let ext_two = nat.outbound(NOW, two, server).expect("passes");
+        assert_eq!(nat.hairpin(NOW, one, ext_two), gets_in.then_some((ext_one, two)));
+        // Both have sent to one another now: a hole is punched.
+        assert_eq!(nat.hairpin(NOW, two, ext_one), hairpin.then_some((ext_two, one)));
+    }
+}
+
 #[test]
 fn blocked_is_blocked() {
     let plain = spec(
