@@ -132,8 +132,7 @@ impl NatBox {
             Some(&(external, _)) => external,
             None => self.open(now, inside, remote),
         };
-        let (_, life) =
-            self.sessions.entry((inside, remote)).or_insert((external, Life::new(now)));
+        let (_, life) = self.sessions.entry((inside, remote)).or_insert((external, Life::new(now)));
         life.touch(now, false);
         let life = *life;
         if let Some(binding) = self.bindings.get_mut(&external) {
@@ -167,8 +166,7 @@ impl NatBox {
             }
             return None;
         };
-        let (_, life) =
-            self.sessions.entry((inside, remote)).or_insert((external, Life::new(now)));
+        let (_, life) = self.sessions.entry((inside, remote)).or_insert((external, Life::new(now)));
         life.touch(now, known);
         if let Some(binding) = self.bindings.get_mut(&external) {
             binding.life.touch(now, true);

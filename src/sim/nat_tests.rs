@@ -55,8 +55,7 @@ fn filters_let_in_what_section_5_says() {
     for (filtering, let_in) in table {
         for &mapping in Mapping::ALL {
             for translation in [Translation::Nat, Translation::None] {
-                let spec =
-                    NatSpec { translation, ..spec(mapping, filtering, Allocation::Random) };
+                let spec = NatSpec { translation, ..spec(mapping, filtering, Allocation::Random) };
                 let mut nat = nat(spec);
                 let external = nat.outbound(NOW, inside, asked).expect("passes");
                 let seen = senders.map(|s| nat.inbound(NOW, s, external) == Some(inside));
@@ -155,11 +154,8 @@ fn an_early_packet_takes_the_tuple() {
 
 #[test]
 fn an_answer_leaves_by_the_session_that_let_the_packet_in() {
-    let plain = spec(
-        Mapping::AddressAndPortDependent,
-        Filtering::EndpointIndependent,
-        Allocation::Random,
-    );
+    let plain =
+        spec(Mapping::AddressAndPortDependent, Filtering::EndpointIndependent, Allocation::Random);
     let mut nat = nat(plain);
     let (inside, peer) = (at("10.0.0.2:4000"), at("203.0.113.2:5"));
     let external = nat.outbound(NOW, inside, at("203.0.113.1:3478")).expect("passes");
@@ -169,11 +165,8 @@ fn an_answer_leaves_by_the_session_that_let_the_packet_in() {
 
 #[test]
 fn mappings_die_of_silence_and_streams_later() {
-    let plain = spec(
-        Mapping::EndpointIndependent,
-        Filtering::AddressAndPortDependent,
-        Allocation::Random,
-    );
+    let plain =
+        spec(Mapping::EndpointIndependent, Filtering::AddressAndPortDependent, Allocation::Random);
     let (inside, remote) = (at("10.0.0.2:4000"), at("203.0.113.1:3478"));
     let seconds = Duration::from_secs;
     let mut short = nat(plain.clone());
@@ -199,8 +192,7 @@ fn inside_hosts_meet_outside_where_hairpinning_works() {
     ] {
         let plain = spec(Mapping::EndpointIndependent, filtering, Allocation::Random);
         let mut nat = nat(NatSpec { hairpin, ..plain });
-        let (one, two, server) =
-            (at("10.0.0.2:4000"), at("10.0.0.3:4000"), at("203.0.113.1:3478"));
+        let (one, two, server) = (at("10.0.0.2:4000"), at("10.0.0.3:4000"), at("203.0.113.1:3478"));
         let ext_one = nat.outbound(NOW, one, server).expect("passes");
         let ext_two = nat.outbound(NOW, two, server).expect("passes");
         assert_eq!(nat.hairpin(NOW, one, ext_two), gets_in.then_some((ext_one, two)));
@@ -211,11 +203,8 @@ fn inside_hosts_meet_outside_where_hairpinning_works() {
 
 #[test]
 fn blocked_is_blocked() {
-    let plain = spec(
-        Mapping::EndpointIndependent,
-        Filtering::EndpointIndependent,
-        Allocation::Random,
-    );
+    let plain =
+        spec(Mapping::EndpointIndependent, Filtering::EndpointIndependent, Allocation::Random);
     let mut nat = nat(NatSpec { bugs: vec![Bug::UdpBlocked], ..plain });
     assert_eq!(nat.outbound(NOW, at("10.0.0.2:4000"), at("203.0.113.1:3478")), None);
 }

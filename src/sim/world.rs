@@ -355,11 +355,7 @@ impl<'a> Run<'a> {
         bytes: &[u8],
         patience: Duration,
     ) {
-        let outer = if self.world.translates() {
-            Ipv4Addr::new(198, 51, 100, 1)
-        } else {
-            PUBLIC
-        };
+        let outer = if self.world.translates() { Ipv4Addr::new(198, 51, 100, 1) } else { PUBLIC };
         let source = SocketAddr::new(outer.into(), self.rng.random_range(32_768..=60_999));
         let trip = self.way(to.ip()).map(|(up, down)| {
             up.delay + down.delay + self.world.lan[0].delay + self.world.lan[1].delay
@@ -398,4 +394,3 @@ fn plain_answer(source: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
     stun::encode_success(message.id, &response, &mut out);
     Some(out)
 }
-

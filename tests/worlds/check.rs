@@ -54,13 +54,11 @@ fn punctual(world: &World, server: &ServerSpec) -> bool {
 /// Whether nothing that this server sends over UDP comes from where it was asked, or perhaps only
 /// after seconds, through its own fault: to the host that is the same as UDP being blocked.
 fn mute(server: &ServerSpec) -> bool {
-    server.faults.iter().any(|fault| {
-        match fault {
-            Fault::WhollyDead { icmp } => !icmp,
-            Fault::AnswersFrom(_) | Fault::AnswersFromStranger => true,
-            Fault::Late { most, .. } => most.as_secs() >= 2,
-            _ => false,
-        }
+    server.faults.iter().any(|fault| match fault {
+        Fault::WhollyDead { icmp } => !icmp,
+        Fault::AnswersFrom(_) | Fault::AnswersFromStranger => true,
+        Fault::Late { most, .. } => most.as_secs() >= 2,
+        _ => false,
     })
 }
 

@@ -60,7 +60,8 @@ pub fn world(seed: u64) -> World {
 
 /// An honest server: the n-th of the simulated internet.
 pub fn server(index: u8, up: Link, down: Link) -> ServerSpec {
-    let at = |host, port| SocketAddr::new(Ipv4Addr::new(203, 0, 113, 10 * index + host).into(), port);
+    let at =
+        |host, port| SocketAddr::new(Ipv4Addr::new(203, 0, 113, 10 * index + host).into(), port);
     ServerSpec {
         primary: at(1, 3478),
         alternate: at(2, 3479),

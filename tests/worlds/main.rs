@@ -112,8 +112,7 @@ fn the_commonest_nats_are_known_in_time() {
     for rtt in [0.4, 1.0, 3.0, 10.0, 30.0, 60.0, 100.0, 150.0, 200.0, 250.0, 300.0] {
         for seed in 0..50 {
             let rtt_time = millis(rtt);
-            let world =
-                plain_world(seed, cone(Filtering::AddressAndPortDependent), rtt_time, 0.0);
+            let world = plain_world(seed, cone(Filtering::AddressAndPortDependent), rtt_time, 0.0);
             let (took, facts) = run(&world);
             assert_eq!(facts.classic.value(), Some(&Classic::PortRestrictedCone));
             let most = if rtt < 0.5 { millis(800.0) } else { millis(1000.0) + rtt_time * 8 };
@@ -184,10 +183,21 @@ fn show() {
     for t in &outcome.record.transactions {
         println!(
             "{} {} about {} {:?} to {} change {:?} port {:?} expects {} sent {:?} closed {} {:?}\n   got {:?}\n   again {:?} rejected {:?} icmp {:?}",
-            t.id, t.socket, t.about, t.via, t.server, t.change, t.response_port, t.expected_from,
-            t.sent, t.closed, t.outcome,
+            t.id,
+            t.socket,
+            t.about,
+            t.via,
+            t.server,
+            t.change,
+            t.response_port,
+            t.expected_from,
+            t.sent,
+            t.closed,
+            t.outcome,
             t.received.as_ref().map(|r| (r.at, r.from, r.mapped, r.other)),
-            t.again, t.rejected, t.icmp
+            t.again,
+            t.rejected,
+            t.icmp
         );
     }
     println!("took {:?}\n{:#?}", outcome.took, judge(&outcome.record));
