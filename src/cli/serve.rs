@@ -2,8 +2,10 @@
 
 use super::exit::{self, Failure, Outcome, tell};
 use super::runtime;
+use crate::net::NetError;
 use crate::net::serve::{Config, Server};
 use crate::server::{Limit, Sites};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
 const EXAMPLES: &str = "\
@@ -75,16 +77,31 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         .then(|| Limit { per_second: args.limit, burst: args.limit.saturating_mul(2) });
     let config = Config { limit, tcp: !args.no_tcp, ..Config::new(sites) };
     runtime()?.block_on(async {
-        let server = Server::bind(config).map_err(|error| Failure::run(error.to_string()))?;
+        let server = Server::bind(config).map_err(|error| Failure::run(unopened(&error)))?;
+        // Before anything is said: who reads "answering" may send SIGTERM the next moment.
+        let stop =
+            signal().map_err(|error| Failure::run(format!("cannot wait for signals: {error}")))?;
         for (_, address) in server.sites().iter().flat_map(|sites| sites.all()) {
             tell(&format!("answering on {address}"));
         }
-        let stop =
-            signal().map_err(|error| Failure::run(format!("cannot wait for signals: {error}")))?;
         server.run(stop).await.map_err(|error| Failure::run(error.to_string()))?;
         tell("stopped");
         Ok(Outcome::Done)
     })
+}
+
+/// Why a socket could not be opened, and what to do.
+fn unopened(error: &NetError) -> String {
+    let kind = if let NetError::Open { why, .. } = error { why.kind() } else { ErrorKind::Other };
+    let advice = match kind {
+        ErrorKind::AddrInUse => {
+            "; another server runs there: stop it, or choose a port with --listen IP:PORT"
+        }
+        ErrorKind::AddrNotAvailable => "; it is not an address of this host (see `ip address`)",
+        ErrorKind::PermissionDenied => "; ports below 1024 are for root: choose another",
+        _ => "",
+    };
+    format!("{error}{advice}")
 }
 
 /// Pairs each address with the alternate of its family.

@@ -37,6 +37,18 @@ impl Sites {
         sites.filter_map(|site| Some((site, self.address(site)?))).collect()
     }
 
+    /// Whether this is one of the addresses that the server answers on.
+    #[must_use]
+    fn has(self, address: SocketAddr) -> bool {
+        match self {
+            Self::One(own) => own == address,
+            Self::Two { primary, alternate } => {
+                (address.ip() == primary.ip() || address.ip() == alternate.ip())
+                    && (address.port() == primary.port() || address.port() == alternate.port())
+            }
+        }
+    }
+
     /// The address of a site; `None` for one that this server does not have.
     #[must_use]
     pub const fn address(self, site: Site) -> Option<SocketAddr> {
@@ -175,7 +187,10 @@ impl Responder {
         let change = message.change.unwrap_or_default();
         let one = matches!(self.sites, Sites::One(_));
         // RFC 5780 section 6.1: a server that cannot change its address does not know the attribute.
-        if message.change.is_some() && (one || over == Over::Tcp) && !message.is_classic() {
+        // RFC 3489 clients send it with no flag set too, which can be served; an answer to the
+        // others by the wrong socket would make them believe that nothing filters.
+        let asks = change.any() || !message.is_classic();
+        if message.change.is_some() && asks && (one || over == Over::Tcp) {
             unknown.push(stun::types::CHANGE_REQUEST);
         }
         if message.response_port.is_some() && over == Over::Tcp {
@@ -235,7 +250,7 @@ impl Responder {
             }
             IpAddr::V6(v6) => !v6.is_multicast() && !v6.is_unspecified(),
         };
-        to.port() != 0 && host && !self.sites.all().iter().any(|(_, own)| *own == to)
+        to.port() != 0 && host && !self.sites.has(to)
     }
 }
 

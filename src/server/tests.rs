@@ -97,6 +97,22 @@ fn a_client_of_rfc_3489_is_answered_in_its_own_words() {
 }
 
 #[test]
+fn with_one_address_a_client_of_rfc_3489_is_not_told_that_nothing_filters() {
+    let mut server = Responder::new(Sites::One(addr("203.0.113.1:3478")), None, "natscope");
+    let request = |flags: u8| {
+        let mut bytes = vec![0, 1, 0, 8];
+        bytes.extend([9; 16]);
+        bytes.extend([0, 3, 0, 4, 0, 0, 0, flags]);
+        bytes
+    };
+    let (_, message) = ask(&mut server, Site::PRIMARY, CLIENT, &request(6)).expect("answered");
+    assert_eq!(message.error.map(|e| e.0), Some(420));
+    assert_eq!(message.mapped, None);
+    let (_, message) = ask(&mut server, Site::PRIMARY, CLIENT, &request(0)).expect("answered");
+    assert_eq!(message.mapped, Some(addr(CLIENT)));
+}
+
+#[test]
 fn what_could_be_made_to_loop_or_to_flood_is_not_answered() {
     let bytes = stun::encode_request([5; 12], Request::default());
     for source in [

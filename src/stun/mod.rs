@@ -1,6 +1,7 @@
 //! STUN bytes (RFC 8489, RFC 5780, and what RFC 3489 servers still send). The only place that
 //! names `stun_rs`.
 
+mod quick;
 mod read;
 #[cfg(test)]
 mod tests;

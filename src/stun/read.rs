@@ -217,13 +217,28 @@ fn be16(bytes: &[u8], at: usize) -> u16 {
 }
 
 /// CRC-32 of ITU V.42, as FINGERPRINT wants it (RFC 8489 section 14.7).
-fn crc32(bytes: &[u8]) -> u32 {
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 }
-        })
+        CRC_TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8)
     })
 }
+
+/// The remainder of each byte.
+const CRC_TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut crc = 1;
+    let mut i = 128;
+    while i > 0 {
+        crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+        let mut j = 0;
+        while j < 256 {
+            table[i + j] = crc ^ table[j];
+            j += 2 * i;
+        }
+        i >>= 1;
+    }
+    table
+};
 
 /// Whether the cookie is that of RFC 8489.
 impl Message {

@@ -52,6 +52,20 @@ proptest! {
     }
 
     #[test]
+    fn the_quick_success_is_byte_for_byte_that_of_stun_rs(
+        id in any::<[u8; 12]>(), mapped in address(), origin in proptest::option::of(address()),
+        other in proptest::option::of(address()), fingerprint: bool,
+        software in proptest::option::of("[ -~]{0,127}"),
+    ) {
+        let software = software.as_deref();
+        let response = Success { mapped, origin, other, software, padding: None, fingerprint, classic: None };
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        prop_assert!(super::quick::success(id, &response, &mut ours));
+        super::write::full_success(id, &response, &mut theirs);
+        prop_assert_eq!(ours, theirs);
+    }
+
+    #[test]
     fn what_the_second_codec_writes_is_read(mapped in address(), id in 0u128..1 << 96) {
         let mut writer = Theirs::builder(
             stun_types::message::MessageType::from_class_method(stun_types::message::MessageClass::Success, BINDING),

@@ -1,6 +1,6 @@
-//! Encoding, by stun-rs.
+//! Encoding, by stun-rs; the success that servers send all day has a shorter way ([`quick`]).
 
-use super::{Change, TransactionId, types};
+use super::{Change, TransactionId, quick, types};
 use std::net::{IpAddr, SocketAddr};
 use stun_rs::attributes::discovery::{
     ChangeRequest, ChangeRequestFlags, OtherAddress, Padding, ResponseOrigin, ResponsePort,
@@ -89,6 +89,14 @@ pub fn encode_success(id: TransactionId, response: &Success<'_>, out: &mut Vec<u
     if let Some(word) = response.classic {
         return classic_success(word, id, response, out);
     }
+    if quick::success(id, response, out) {
+        return;
+    }
+    full_success(id, response, out);
+}
+
+/// Every success that has a cookie, by stun-rs.
+pub(super) fn full_success(id: TransactionId, response: &Success<'_>, out: &mut Vec<u8>) {
     let split = |a: SocketAddr| (a.ip(), a.port());
     let (ip, port) = split(response.mapped);
     let mut message = StunMessageBuilder::new(BINDING, MessageClass::SuccessResponse)
