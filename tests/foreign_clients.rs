@@ -164,6 +164,20 @@ fn pystun3_is_not_told_open_by_a_server_that_cannot_know() {
 }
 
 #[test]
+fn the_rfc_3489_client_is_not_told_open_by_a_server_that_cannot_know() {
+    in_namespace(
+        "the_rfc_3489_client_is_not_told_open_by_a_server_that_cannot_know",
+        &["stun"],
+        || {
+            let _server = one_address();
+            let said = run(&["stun", SERVER, "-v", "-p", "40100"]);
+            assert!(said.contains("MappedAddress = 203.0.113.1:40100"), "{said}");
+            assert!(!said.contains("Primary: Open"), "{said}");
+        },
+    );
+}
+
+#[test]
 fn sigterm_ends_the_server_well() {
     in_namespace("sigterm_ends_the_server_well", &[], || {
         let (code, said) = two_addresses().terminate();

@@ -145,7 +145,7 @@ impl Responder {
         out: &mut Vec<u8>,
     ) -> Option<Answer> {
         let message = stun::read(bytes).ok()?;
-        if !is_request(&message) || !self.may_answer(source) {
+        if !is_request(&message) || !self.may_answer(source) || self.would_mislead(&message, over) {
             return None;
         }
         if let Some(limiter) = &mut self.limiter
@@ -187,10 +187,7 @@ impl Responder {
         let change = message.change.unwrap_or_default();
         let one = matches!(self.sites, Sites::One(_));
         // RFC 5780 section 6.1: a server that cannot change its address does not know the attribute.
-        // RFC 3489 clients send it with no flag set too, which can be served; an answer to the
-        // others by the wrong socket would make them believe that nothing filters.
-        let asks = change.any() || !message.is_classic();
-        if message.change.is_some() && asks && (one || over == Over::Tcp) {
+        if message.change.is_some() && !self.can_change(over) && !message.is_classic() {
             unknown.push(stun::types::CHANGE_REQUEST);
         }
         if message.response_port.is_some() && over == Over::Tcp {
@@ -207,6 +204,19 @@ impl Responder {
         let from = if one { site } else { site.changed(change) };
         let port = message.response_port.unwrap_or_else(|| source.port());
         Ok(Answer { from, to: SocketAddr::new(source.ip(), port) })
+    }
+
+    /// Whether CHANGE-REQUEST can be served.
+    fn can_change(&self, over: Over) -> bool {
+        matches!(self.sites, Sites::Two { .. }) && over == Over::Udp
+    }
+
+    /// A client of RFC 3489 that asks for an answer by another socket takes whatever comes, be it
+    /// by the wrong socket or an error, for a proof that nothing filters (and one in wide use
+    /// repeats itself without a pause after an error). Where it cannot be served it gets silence.
+    fn would_mislead(&self, message: &Message, over: Over) -> bool {
+        let asks = message.change.is_some_and(Change::any);
+        asks && message.is_classic() && !self.can_change(over)
     }
 
     #[allow(clippy::too_many_arguments)] // one call; a struct for it would only be unpacked again

@@ -105,9 +105,7 @@ fn with_one_address_a_client_of_rfc_3489_is_not_told_that_nothing_filters() {
         bytes.extend([0, 3, 0, 4, 0, 0, 0, flags]);
         bytes
     };
-    let (_, message) = ask(&mut server, Site::PRIMARY, CLIENT, &request(6)).expect("answered");
-    assert_eq!(message.error.map(|e| e.0), Some(420));
-    assert_eq!(message.mapped, None);
+    assert!(ask(&mut server, Site::PRIMARY, CLIENT, &request(6)).is_none());
     let (_, message) = ask(&mut server, Site::PRIMARY, CLIENT, &request(0)).expect("answered");
     assert_eq!(message.mapped, Some(addr(CLIENT)));
 }
