@@ -110,17 +110,13 @@ fn coturn_is_answered_on_another_port_and_sees_collisions() {
 
 #[test]
 fn coturn_is_not_told_a_filtering_by_a_server_with_one_address() {
-    in_namespace(
-        "coturn_is_not_told_a_filtering_by_a_server_with_one_address",
-        &[COTURN],
-        || {
-            let _server = one_address();
-            let said = run(&[COTURN, "-m", "-f", "-L", CLIENT, SERVER]);
-            assert!(said.contains("UDP reflexive addr: 203.0.113.10:"), "{said}");
-            assert!(!said.contains("Other addr"), "{said}");
-            assert!(!said.contains("Independent Filtering"), "{said}");
-        },
-    );
+    in_namespace("coturn_is_not_told_a_filtering_by_a_server_with_one_address", &[COTURN], || {
+        let _server = one_address();
+        let said = run(&[COTURN, "-m", "-f", "-L", CLIENT, SERVER]);
+        assert!(said.contains("UDP reflexive addr: 203.0.113.10:"), "{said}");
+        assert!(!said.contains("Other addr"), "{said}");
+        assert!(!said.contains("Independent Filtering"), "{said}");
+    });
 }
 
 #[test]
