@@ -2,7 +2,8 @@
 
 use super::bytes::{self, OTHER_ADDRESS, RESPONSE_ORIGIN};
 use super::link::{Link, chance};
-use crate::stun::{self, Class, ErrorResponse, Message, Success};
+use crate::server::{Over, Responder, Site, Sites};
+use crate::stun::{self, ErrorResponse, Message};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -182,6 +183,7 @@ pub enum Emit {
 pub struct Server {
     /// What it is.
     pub spec: ServerSpec,
+    responder: Responder,
     rng: StdRng,
     tokens: f64,
     filled: Duration,
@@ -191,7 +193,9 @@ impl Server {
     /// A server that was asked nothing yet.
     #[must_use]
     pub fn new(spec: ServerSpec, rng: StdRng) -> Self {
-        Self { spec, rng, tokens: f64::MAX, filled: Duration::ZERO }
+        let sites = Sites::Two { primary: spec.primary, alternate: spec.alternate };
+        let responder = Responder::new(sites, None, "simulated");
+        Self { spec, responder, rng, tokens: f64::MAX, filled: Duration::ZERO }
     }
 
     /// The endpoint's address.
@@ -249,7 +253,9 @@ impl Server {
         if !self.may_answer(now) {
             return Vec::new();
         }
-        let Some((leaves_by, to, mut answer)) = self.answer(corner, source, request) else {
+        let Some((leaves_by, to, mut answer)) =
+            self.answer(now, Over::Udp, corner, source, request)
+        else {
             return Vec::new();
         };
         if self.dead(leaves_by).is_some_and(|(sends, _)| !sends) {
@@ -261,11 +267,17 @@ impl Server {
     }
 
     /// Answers a request over TCP, or does not.
-    pub fn tcp(&mut self, corner: Corner, source: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
+    pub fn tcp(
+        &mut self,
+        now: Duration,
+        corner: Corner,
+        source: SocketAddr,
+        request: &[u8],
+    ) -> Option<Vec<u8>> {
         if self.has(Fault::NoTcp) {
             return None;
         }
-        self.answer(corner, source, request).map(|(_, _, bytes)| bytes)
+        self.answer(now, Over::Tcp, corner, source, request).map(|(_, _, bytes)| bytes)
     }
 
     fn may_answer(&mut self, now: Duration) -> bool {
@@ -289,20 +301,20 @@ impl Server {
         !share.is_some_and(|share| chance(&mut self.rng, share))
     }
 
-    /// The endpoint to leave by, the destination, and the bytes.
+    /// The endpoint to leave by, the destination, and the bytes: what an honest responder says,
+    /// bent by the faults.
     fn answer(
-        &self,
+        &mut self,
+        now: Duration,
+        over: Over,
         corner: Corner,
         source: SocketAddr,
         request: &[u8],
     ) -> Option<(Corner, SocketAddr, Vec<u8>)> {
         let message = stun::read(request).ok()?;
-        if message.class != Class::Request || message.method != stun::BINDING {
-            return None;
-        }
-        let change = message.change.filter(|change| change.any());
-        let mut unknown = message.unknown_required.clone();
-        if change.is_some() && self.has(Fault::RefusesChange) {
+        let change = message.change.is_some_and(|change| change.any());
+        let mut unknown = Vec::new();
+        if change && self.has(Fault::RefusesChange) {
             unknown.push(CHANGE_REQUEST);
         }
         if message.response_port.is_some() && self.has(Fault::RefusesResponsePort) {
@@ -311,19 +323,19 @@ impl Server {
         if !unknown.is_empty() {
             return Some((corner, source, refusal(&message, &unknown)));
         }
-        let asked = match change {
-            Some(_) if self.has(Fault::DropsChange) => return None,
-            Some(_) if self.has(Fault::IgnoresChange) || self.has(Fault::Plain) => corner,
-            Some(change) => corner.turned(Corner { ip: change.ip, port: change.port }),
-            None => corner,
-        };
+        if change && self.has(Fault::DropsChange) {
+            return None;
+        }
+        let site = Site { alternate_ip: corner.ip, alternate_port: corner.port };
+        let mut out = Vec::new();
+        let honest = self.responder.respond(now, over, site, source, request, &mut out)?;
+        let asked = Corner { ip: honest.from.alternate_ip, port: honest.from.alternate_port };
+        let stays = self.has(Fault::IgnoresChange) || self.has(Fault::Plain);
+        let asked = if stays { corner } else { asked };
         let (leaves_by, lies) = self.crossed(corner, asked);
-        let named = if lies { asked } else { leaves_by };
-        let port = message
-            .response_port
-            .filter(|_| !self.has(Fault::IgnoresResponsePort) && !self.has(Fault::Plain));
-        let to = SocketAddr::new(source.ip(), port.unwrap_or(source.port()));
-        Some((leaves_by, to, self.success(&message, source, corner, named)))
+        self.bend(&mut out, if lies { asked } else { leaves_by });
+        let deaf = self.has(Fault::IgnoresResponsePort) || self.has(Fault::Plain);
+        Some((leaves_by, if deaf { source } else { honest.to }, out))
     }
 
     fn crossed(&self, corner: Corner, asked: Corner) -> (Corner, bool) {
@@ -346,39 +358,22 @@ impl Server {
         .unwrap_or((asked, false))
     }
 
-    fn success(
-        &self,
-        request: &Message,
-        source: SocketAddr,
-        corner: Corner,
-        named: Corner,
-    ) -> Vec<u8> {
+    /// Makes RESPONSE-ORIGIN and OTHER-ADDRESS say what this server says.
+    fn bend(&self, answer: &mut Vec<u8>, named: Corner) {
         let plain = self.has(Fault::Plain);
-        let other = self.at(corner.turned(Corner { ip: true, port: true }));
-        let response = Success {
-            mapped: source,
-            origin: (!plain).then(|| self.at(named)),
-            other: (!plain).then_some(other),
-            software: None,
-            padding: None,
-            fingerprint: false,
-            classic: None,
+        let origin = if self.has(Fault::PrivateOrigin) {
+            SocketAddr::new(Ipv4Addr::new(10, 9, 9, 9).into(), self.spec.primary.port())
+        } else {
+            self.at(named)
         };
-        let mut out = Vec::new();
-        stun::encode_success(request.id, &response, &mut out);
-        if self.has(Fault::PrivateOrigin) {
-            let private = SocketAddr::new(Ipv4Addr::new(10, 9, 9, 9).into(), other.port());
-            bytes::edit(&mut out, RESPONSE_ORIGIN, |_| Some(bytes::address(private)));
-        }
+        bytes::edit(answer, RESPONSE_ORIGIN, |_| (!plain).then(|| bytes::address(origin)));
         let lie = self.find(|fault| match fault {
-            Fault::Other(lie) => Some(lie),
+            Fault::Other(lie) => Some(bytes::address(self.lie(lie))),
             _ => None,
         });
-        if let Some(lie) = lie {
-            let lie = bytes::address(self.lie(lie));
-            bytes::edit(&mut out, OTHER_ADDRESS, |_| Some(lie.clone()));
-        }
-        out
+        bytes::edit(answer, OTHER_ADDRESS, |honest| {
+            (!plain).then(|| lie.clone().unwrap_or_else(|| honest.to_vec()))
+        });
     }
 
     /// The OTHER-ADDRESS of a liar.

@@ -362,7 +362,7 @@ impl<'a> Run<'a> {
         });
         let answer = self.servers.iter_mut().find_map(|server| {
             let corner = server.corner(to)?;
-            Some((server.tcp(corner, source, bytes), server.spec.faults.clone()))
+            Some((server.tcp(now, corner, source, bytes), server.spec.faults.clone()))
         });
         let (after, answer) = match (trip, answer) {
             (Some(trip), Some((Some(bytes), _))) => (trip * 2, Some(bytes)),

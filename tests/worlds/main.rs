@@ -84,6 +84,15 @@ fn no_definite_verdict_that_is_not_the_truth() {
     assert!(failed.is_empty(), "{} of {count} worlds went wrong", failed.len());
 }
 
+#[test]
+fn what_went_wrong_once_does_not_again() {
+    for seed in 0..20 {
+        for (name, world) in regressions::all(seed) {
+            assert_eq!(trial(&world), Vec::<String>::new(), "{name}, seed {seed}");
+        }
+    }
+}
+
 /// One honest server behind this NAT, at this round trip.
 fn plain_world(seed: u64, nat: NatSpec, rtt: Duration, loss: f64) -> World {
     let way = Link { loss, ..Link::clean(rtt / 2) };
