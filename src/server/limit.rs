@@ -23,9 +23,13 @@ impl Default for Limit {
 /// Most sources remembered; when full, those whose bucket is full again are forgotten.
 const MOST_SOURCES: usize = 65_536;
 
+/// One answer in a bucket's tokens.
+const ANSWER: u64 = 1_000_000;
+
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    /// In thousandths of an answer.
+    /// In millionths of an answer, so that whole microseconds count: rounded to milliseconds, a
+    /// source that asks more often than that would never have anything refilled.
     tokens: u64,
     at: Duration,
 }
@@ -47,7 +51,7 @@ impl Limiter {
 
     /// Takes one answer from the source's bucket; false when it is empty.
     pub fn allows(&mut self, now: Duration, source: IpAddr) -> bool {
-        let full = u64::from(self.limit.burst) * 1000;
+        let full = u64::from(self.limit.burst) * ANSWER;
         let key = group(source);
         if self.buckets.len() >= MOST_SOURCES && !self.buckets.contains_key(&key) {
             if now >= self.next_walk {
@@ -63,21 +67,21 @@ impl Limiter {
         let bucket = self.buckets.entry(key).or_insert(Bucket { tokens: full, at: now });
         bucket.tokens = refilled(*bucket, now, rate, full);
         bucket.at = now;
-        let enough = bucket.tokens >= 1000;
+        let enough = bucket.tokens >= ANSWER;
         if enough {
-            bucket.tokens -= 1000;
+            bucket.tokens -= ANSWER;
         }
         enough
     }
 
     fn forget_idle(&mut self, now: Duration) {
-        let (rate, full) = (u64::from(self.limit.per_second), u64::from(self.limit.burst) * 1000);
+        let (rate, full) = (u64::from(self.limit.per_second), u64::from(self.limit.burst) * ANSWER);
         self.buckets.retain(|_, bucket| refilled(*bucket, now, rate, full) < full);
     }
 }
 
 fn refilled(bucket: Bucket, now: Duration, rate: u64, full: u64) -> u64 {
-    let passed = u64::try_from(now.saturating_sub(bucket.at).as_millis()).unwrap_or(u64::MAX);
+    let passed = u64::try_from(now.saturating_sub(bucket.at).as_micros()).unwrap_or(u64::MAX);
     bucket.tokens.saturating_add(passed.saturating_mul(rate)).min(full)
 }
 
@@ -106,6 +110,15 @@ mod tests {
         assert!(limiter.allows(Duration::ZERO, b));
         assert!(limiter.allows(Duration::from_millis(100), a));
         assert!(!limiter.allows(Duration::from_millis(100), a));
+    }
+
+    #[test]
+    fn a_source_that_asks_too_often_still_gets_its_rate() {
+        let mut limiter = Limiter::new(Limit { per_second: 200, burst: 400 });
+        let source = "192.0.2.1".parse().expect("ip");
+        let every = Duration::from_micros(130);
+        let served = (0..38_462).filter(|&n| limiter.allows(every * n, source)).count();
+        assert!((1395..=1400).contains(&served), "{served} in five seconds after a burst of 400");
     }
 
     #[test]

@@ -202,8 +202,10 @@ impl Responder {
             return Err((400, "PADDING and RESPONSE-PORT exclude one another", Vec::new()));
         }
         let from = if one { site } else { site.changed(change) };
-        let port = message.response_port.unwrap_or_else(|| source.port());
-        Ok(Answer { from, to: SocketAddr::new(source.ip(), port) })
+        // Set in place: a link-local address is nothing without its scope.
+        let mut to = source;
+        to.set_port(message.response_port.unwrap_or_else(|| source.port()));
+        Ok(Answer { from, to })
     }
 
     /// Whether CHANGE-REQUEST can be served.

@@ -147,6 +147,8 @@ fn attribute(
             message.unknown_attributes = pairs.map(|pair| be16(pair, 0)).collect();
         }
         types::FINGERPRINT => {
+            // One that cannot be read is not right.
+            message.fingerprint = Some(false);
             let right = whole.len() == offset + 8
                 && u32::from_be_bytes(fixed::<4>(value)?) == crc32(&whole[..offset]) ^ 0x5354_554e;
             message.fingerprint = Some(right);

@@ -82,8 +82,9 @@ impl FromStr for Uri {
         let shown = super::text::safe(text.as_bytes());
         let fail = |why: String| UriError(format!("`{shown}`: {why}"));
         let Some((scheme, rest)) = split_scheme(text) else {
+            let meant = super::text::safe(meant(text).as_bytes());
             return Err(fail(format!(
-                "a server is written stun:HOST or stun:HOST:PORT; did you mean `stun:{shown}`?"
+                "a server is written stun:HOST or stun:HOST:PORT; did you mean `{meant}`?"
             )));
         };
         if rest.starts_with("//") {
@@ -108,6 +109,12 @@ impl FromStr for Uri {
     }
 }
 
+/// What somebody who left out the scheme, or took another, will have wanted.
+fn meant(text: &str) -> String {
+    let host = text.split_once("://").map_or(text, |(_, host)| host).trim_end_matches('/');
+    if host.parse::<Ipv6Addr>().is_ok() { format!("stun:[{host}]") } else { format!("stun:{host}") }
+}
+
 /// The scheme is without case (RFC 3986 section 3.1).
 fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
     let (name, rest) = text.split_once(':')?;
@@ -121,6 +128,9 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), String> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, tail) =
             rest.split_once(']').ok_or("the `[` of the IPv6 address is not closed")?;
+        if host.parse::<Ipv6Addr>().is_err() {
+            return Err("between brackets there may only be an IPv6 address".to_owned());
+        }
         return match tail.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
             None if tail.is_empty() => Ok((host, None)),
@@ -209,6 +219,11 @@ mod tests {
     fn bad_uris_say_what_to_write() {
         for (uri, said) in [
             ("192.0.2.1", "did you mean `stun:192.0.2.1`"),
+            ("2001:db8::1", "did you mean `stun:[2001:db8::1]`"),
+            ("https://example.org/", "did you mean `stun:example.org`"),
+            ("stun:[192.0.2.1]", "only be an IPv6 address"),
+            ("stun:[example.org]:3478", "only be an IPv6 address"),
+            ("stun:[fe80::1%eth0]", "only be an IPv6 address"),
             ("example.org:3478", "did you mean `stun:example.org:3478`"),
             ("stun://example.org", "write `stun:example.org`"),
             ("stun:", "host is missing"),

@@ -60,12 +60,27 @@ impl Batch {
             let same = self.answers[from..].iter().take_while(|a| a.from == first.from).count();
             let range = from..from + same;
             if let Some(socket) = sockets.get(&first.from) {
-                // Straight to the system call: tokio would first wait to hear that it is writable.
-                let _dropped =
-                    system::send(socket, &self.answers[range.clone()], &self.bytes[range]);
+                send_all(socket, &self.answers[range.clone()], &self.bytes[range]);
             }
             from += same;
         }
+    }
+}
+
+/// Straight to the system call: tokio would first wait to hear that it is writable.
+///
+/// The call stops at the first answer that cannot go (no route, forbidden by a firewall); the
+/// others behind it must not pay for that.
+fn send_all(socket: &UdpSocket, mut answers: &[Answer], mut bytes: &[Vec<u8>]) {
+    while !answers.is_empty() {
+        let done = match system::send(socket, answers, bytes) {
+            Ok(0) => return,
+            Ok(sent) => sent,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(_) => 1,
+        };
+        answers = answers.get(done..).unwrap_or_default();
+        bytes = bytes.get(done..).unwrap_or_default();
     }
 }
 
@@ -76,7 +91,7 @@ mod system {
         MsgFlags, MultiHeaders, SockaddrLike, SockaddrStorage, recvmmsg, sendmmsg,
     };
     use std::io::{self, IoSlice, IoSliceMut};
-    use std::net::SocketAddr;
+    use std::net::{SocketAddr, SocketAddrV6};
     use std::os::fd::AsRawFd;
     use tokio::net::UdpSocket;
 
@@ -99,13 +114,15 @@ mod system {
         Ok(())
     }
 
-    pub fn send(socket: &UdpSocket, answers: &[Answer], bytes: &[Vec<u8>]) -> io::Result<()> {
+    /// How many were sent, of one at least.
+    pub fn send(socket: &UdpSocket, answers: &[Answer], bytes: &[Vec<u8>]) -> io::Result<usize> {
         let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(answers.len(), None);
         let slices: Vec<[IoSlice<'_>; 1]> = bytes.iter().map(|b| [IoSlice::new(b)]).collect();
         let to: Vec<Option<SockaddrStorage>> =
             answers.iter().map(|answer| Some(SockaddrStorage::from(answer.to))).collect();
-        sendmmsg(socket.as_raw_fd(), &mut headers, slices.iter(), to, [], MsgFlags::MSG_DONTWAIT)?;
-        Ok(())
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let sent = sendmmsg(socket.as_raw_fd(), &mut headers, slices.iter(), to, [], flags)?;
+        Ok(sent.count())
     }
 
     fn plain_address(address: &SockaddrStorage) -> Option<SocketAddr> {
@@ -114,7 +131,7 @@ mod system {
             Some(SocketAddr::new(a.ip().into(), a.port()))
         } else {
             let a = address.as_sockaddr_in6()?;
-            Some(SocketAddr::new(a.ip().into(), a.port()))
+            Some(SocketAddrV6::new(a.ip(), a.port(), 0, a.scope_id()).into())
         }
     }
 }
@@ -136,10 +153,36 @@ mod system {
         Ok(())
     }
 
-    pub fn send(socket: &UdpSocket, answers: &[Answer], bytes: &[Vec<u8>]) -> io::Result<()> {
-        for (answer, bytes) in answers.iter().zip(bytes) {
-            socket.try_send_to(bytes, answer.to)?;
+    pub fn send(socket: &UdpSocket, answers: &[Answer], bytes: &[Vec<u8>]) -> io::Result<usize> {
+        let Some((answer, bytes)) = answers.first().zip(bytes.first()) else { return Ok(0) };
+        socket.try_send_to(bytes, answer.to)?;
+        Ok(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Site;
+
+    #[tokio::test]
+    async fn an_answer_that_cannot_go_does_not_stop_those_behind_it() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
+        let client = UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
+        let good = client.local_addr().expect("bound");
+        // From a loopback address nothing leaves the host.
+        let bad = SocketAddr::from(([192, 0, 2, 1], 9));
+        let answers = [bad, good, bad, bad, good, bad].map(|to| Answer { from: Site::PRIMARY, to });
+        let mut batch = Batch::new();
+        batch.answers.extend(answers);
+        for (n, bytes) in (0..6).zip(&mut batch.bytes) {
+            bytes.push(n);
         }
-        Ok(())
+        batch.send(&HashMap::from([(Site::PRIMARY, Arc::new(socket))]));
+        let mut buffer = [0; 8];
+        for expected in [1, 4] {
+            let (length, _) = client.recv_from(&mut buffer).await.expect("it came");
+            assert_eq!(buffer[..length], [expected]);
+        }
     }
 }

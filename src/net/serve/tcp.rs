@@ -2,9 +2,10 @@
 
 use super::Shared;
 use crate::server::Site;
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,6 +14,9 @@ use tokio::task::JoinSet;
 
 /// Connections at once per socket; further ones wait to be accepted.
 const MOST: usize = 1024;
+/// Connections at once from one address: nobody may have all of them, and a whole household behind
+/// one NAT has enough.
+const MOST_OF_ONE: usize = 64;
 /// A connection that says nothing for this long is closed.
 const IDLE: Duration = Duration::from_secs(30);
 /// Longest request that is read, in bytes.
@@ -34,6 +38,7 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<TcpListener> {
 pub(super) async fn serve(site: Site, listener: TcpListener, shared: Shared) {
     let slots = Arc::new(Semaphore::new(MOST));
     let mut connections = JoinSet::new();
+    let guests = Guests::default();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         // Out of descriptors, or the client is gone: the next one may do better.
@@ -42,11 +47,47 @@ pub(super) async fn serve(site: Site, listener: TcpListener, shared: Shared) {
             continue;
         };
         while connections.try_join_next().is_some() {}
+        let Some(guest) = guests.admit(source.ip()) else { continue };
         let shared = shared.clone();
         connections.spawn(async move {
             let _closed = converse(site, stream, source, &shared).await;
-            drop(slot);
+            drop((slot, guest));
         });
+    }
+}
+
+/// How many connections each address has.
+#[derive(Clone, Default)]
+struct Guests(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Guests {
+    /// Counts one more; `None` when the address has enough.
+    fn admit(&self, ip: IpAddr) -> Option<Guest> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(ip).or_insert(0);
+        if *count >= MOST_OF_ONE {
+            return None;
+        }
+        *count += 1;
+        Some(Guest { all: self.clone(), ip })
+    }
+}
+
+/// One connection, counted until it is dropped.
+struct Guest {
+    all: Guests,
+    ip: IpAddr,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut counts = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.ip);
+            }
+        }
     }
 }
 
