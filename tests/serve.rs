@@ -1,5 +1,7 @@
 //! The server on real sockets of the loopback interface: what goes in, what comes out and from where.
 
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // real sockets are the point
+
 use natscope::net::serve::{Config, Server};
 use natscope::server::{Limit, Sites};
 use natscope::stun::{self, Change, Class, Message, Request};
@@ -187,8 +189,8 @@ async fn one_source_is_limited_and_another_is_not() {
     assert_eq!(receive(&modest).await.0.id, [99; 12]);
     // All that will be answered has been: the other came last.
     let mut buffer = [0; 2048];
-    let served = std::iter::from_fn(|| greedy.try_recv(&mut buffer).ok()).count();
-    assert!((5..=6).contains(&served), "{served} of 50");
+    let answers = std::iter::from_fn(|| greedy.try_recv(&mut buffer).ok()).count();
+    assert!((5..=6).contains(&answers), "{answers} of 50");
     server.stop().await;
 }
 

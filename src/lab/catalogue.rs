@@ -135,7 +135,7 @@ fn compose(name: &str) -> Option<NatSpec> {
         return None;
     }
     let mut spec = NatSpec::new(mapping, filtering, allocation);
-    spec.name = name.to_owned();
+    name.clone_into(&mut spec.name);
     spec.summary = format!(
         "Mapping {mapping}, filtering {filtering}, port allocation {allocation}; composed from its name."
     );

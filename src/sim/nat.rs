@@ -201,14 +201,13 @@ impl NatBox {
             return inside;
         }
         let key = self.key(inside, remote);
-        let external = match self.keys.get(&key) {
-            Some(&external) => external,
-            None => {
-                let external = self.allocate(inside);
-                self.keys.insert(key, external);
-                self.bindings.insert(external, Binding { inside, life: Life::new(now) });
-                external
-            }
+        let external = if let Some(&external) = self.keys.get(&key) {
+            external
+        } else {
+            let external = self.allocate(inside);
+            self.keys.insert(key, external);
+            self.bindings.insert(external, Binding { inside, life: Life::new(now) });
+            external
         };
         if self.taken.contains_key(&(external, remote)) {
             // The tuple belongs to an early packet: this one flow gets another port.

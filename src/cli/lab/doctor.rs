@@ -5,6 +5,7 @@ use super::{Format, json, print};
 use crate::cli::exit::Failure;
 use crate::lab::kernel::doctor::{self, Check};
 use crate::lab::kernel::supervisor::{self, Role};
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 pub(super) fn run(format: Format) -> Result<ExitCode, Failure> {
@@ -38,7 +39,7 @@ fn render(checks: &[Check], ready: bool, format: Format) -> Result<String, Failu
     let mut text = table(format, &["what", "works", "detail"], &rows);
     text.push('\n');
     for check in checks.iter().filter(|check| !check.ok) {
-        text += &format!("To have {}: {}\n", check.name, check.fix);
+        let _written = writeln!(text, "To have {}: {}", check.name, check.fix);
     }
     text += if ready { "The lab runs here.\n" } else { "The lab does not run here.\n" };
     Ok(text)

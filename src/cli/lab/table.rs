@@ -21,7 +21,7 @@ pub(super) fn table(format: Format, head: &[&str], rows: &[Vec<String>]) -> Stri
         _ => table.with(Style::blank()),
     };
     let mut text: String =
-        table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        table.to_string().lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
     if format == Format::Markdown {
         text.push('\n');
     }

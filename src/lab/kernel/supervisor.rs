@@ -60,7 +60,7 @@ pub fn enter() -> Result<Role, LabError> {
     }
 }
 
-fn refused(what: &str, why: impl ToString) -> LabError {
+fn refused(what: &str, why: impl std::fmt::Display) -> LabError {
     LabError::Refused { what: what.to_owned(), why: why.to_string(), fix: fix_of_refusal() }
 }
 

@@ -137,8 +137,7 @@ pub(super) fn early_packet_poisoning(view: View<'_>, mapping: &Fact<Mapping>) ->
 /// however shared, could know it.
 fn unasked(view: View<'_>, early: &Transaction) -> bool {
     let from = early.expected_from;
-    let touched =
-        if early.change.ip { view.touched_ip(from.ip()) } else { view.touched(from) };
+    let touched = if early.change.ip { view.touched_ip(from.ip()) } else { view.touched(from) };
     early.sent.last().is_some_and(|&last| last < touched)
 }
 
