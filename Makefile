@@ -15,7 +15,8 @@ build:
 # Rebuild a symmetric NAT and measure it, then certify the whole catalogue.
 lab: setup build
 	@mkdir -p target/lab
-	$(NATSCOPE) lab run lab/scenarios/symmetric.toml
+	$(NATSCOPE) lab run lab/scenarios/symmetric.toml \
+	  --output target/lab/symmetric.json --output target/lab/symmetric.md
 	$(NATSCOPE) lab certify --output target/lab/report.json --output target/lab/report.md
 
 test: setup
