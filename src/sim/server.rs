@@ -263,7 +263,7 @@ impl Server {
         }
         self.spoil(&mut answer);
         let from = self.source(leaves_by);
-        self.copies(from, to, answer)
+        self.copies(from, to, &answer)
     }
 
     /// Answers a request over TCP, or does not.
@@ -366,13 +366,13 @@ impl Server {
         } else {
             self.at(named)
         };
-        bytes::edit(answer, RESPONSE_ORIGIN, |_| (!plain).then(|| bytes::address(origin)));
+        bytes::edit(answer, RESPONSE_ORIGIN, |_| Some(bytes::address(origin)).filter(|_| !plain));
         let lie = self.find(|fault| match fault {
             Fault::Other(lie) => Some(bytes::address(self.lie(lie))),
             _ => None,
         });
         bytes::edit(answer, OTHER_ADDRESS, |honest| {
-            (!plain).then(|| lie.clone().unwrap_or_else(|| honest.to_vec()))
+            (!plain).then(|| lie.as_ref().map_or(honest, Vec::as_slice).to_vec())
         });
     }
 
@@ -422,7 +422,7 @@ impl Server {
         .unwrap_or_else(|| self.at(leaves_by))
     }
 
-    fn copies(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) -> Vec<Emit> {
+    fn copies(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> Vec<Emit> {
         let late = self.find(|fault| match fault {
             Fault::Late { least, most } => Some((least, most)),
             _ => None,
@@ -436,7 +436,7 @@ impl Server {
                 let after = late.map_or(Duration::ZERO, |(least, most)| {
                     least + most.saturating_sub(least).mul_f64(self.rng.random_range(0.0..=1.0))
                 });
-                Emit::Datagram { after, from, to, bytes: bytes.clone() }
+                Emit::Datagram { after, from, to, bytes: bytes.to_vec() }
             })
             .collect()
     }

@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
                     prober.handle(at, Input::Tcp { tcp, bytes: bytes.as_deref() });
                     return at;
                 }
-                Event::Out(src, dst, bytes) => self.outbound(at, src, dst, bytes),
+                Event::Out(src, dst, bytes) => self.outbound(at, src, dst, &bytes),
                 Event::Served(src, dst, bytes) => self.serve(at, src, dst, &bytes),
                 Event::In(packet) => self.inbound(at, packet),
             }
@@ -249,7 +249,7 @@ impl<'a> Run<'a> {
     }
 
     /// Through the boxes, inside to outside.
-    fn outbound(&mut self, now: Duration, host: SocketAddr, dst: SocketAddr, bytes: Vec<u8>) {
+    fn outbound(&mut self, now: Duration, host: SocketAddr, dst: SocketAddr, bytes: &[u8]) {
         let mut src = host;
         for layer in &mut self.boxes {
             match layer.outbound(now, src, dst) {
@@ -259,7 +259,7 @@ impl<'a> Run<'a> {
         }
         let Some(way) = self.way(dst.ip()).map(|(up, _)| up) else { return };
         for at in way.arrivals(now, &mut self.rng) {
-            self.queue.at(at, Event::Served(src, dst, bytes.clone()));
+            self.queue.at(at, Event::Served(src, dst, bytes.to_vec()));
         }
     }
 
