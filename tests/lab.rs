@@ -8,6 +8,7 @@ mod common;
 
 use common::{natscope, parse, stderr, stdout};
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -82,7 +83,6 @@ fn an_ordinary_user_can_certify() {
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("natscope");
     std::fs::copy(assert_cmd::cargo::cargo_bin!("natscope"), &copy).unwrap();
-    use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
@@ -255,4 +255,18 @@ fn twenty_kills_at_random_moments_leave_nothing() {
     }
     assert_eq!(std::fs::read_to_string("/proc/self/net/dev").unwrap().lines().count(), links);
     assert_eq!(names("/run/netns"), named);
+}
+
+/// Every command of docs/lab.md, as it stands there.
+#[test]
+fn the_commands_of_the_page_work() {
+    if !lab() {
+        return;
+    }
+    let page = common::read("docs/lab.md");
+    let commands: Vec<&str> = page.lines().filter_map(|l| l.strip_prefix("$ natscope ")).collect();
+    assert!(commands.len() >= 6);
+    for command in commands {
+        run(&command.split_whitespace().collect::<Vec<_>>(), 0);
+    }
 }

@@ -61,7 +61,7 @@ fn run() -> Outcome {
             Err(e) => failed.push(format!("{}: {e}", spec.name)),
         }
     }
-    println!("measured in {:.0} ms", (began.elapsed() - built).as_secs_f64() * 1e3);
+    println!("measured in {:.0} ms", began.elapsed().saturating_sub(built).as_secs_f64() * 1e3);
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
 

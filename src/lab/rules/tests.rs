@@ -13,7 +13,8 @@ fn wiring() -> Wiring {
 fn shorten(text: &str) -> String {
     let long = (3..SEQUENTIAL_PORTS)
         .map(|n| format!(", {n} : {}", FIRST_SEQUENTIAL_PORT + n))
-        .collect::<String>();
+        .collect::<Vec<_>>()
+        .concat();
     text.replace(&long, ", …")
 }
 
