@@ -312,7 +312,7 @@ impl Server {
         request: &[u8],
     ) -> Option<(Corner, SocketAddr, Vec<u8>)> {
         let message = stun::read(request).ok()?;
-        let change = message.change.is_some_and(|change| change.any());
+        let change = message.change.is_some_and(stun::Change::any);
         let mut unknown = Vec::new();
         if change && self.has(Fault::RefusesChange) {
             unknown.push(CHANGE_REQUEST);
