@@ -178,7 +178,7 @@ fn slirp4netns_is_a_full_cone() {
         serve
         probe guest it {SERVERS}"
     );
-    let Some([it]) = world(&["slirp4netns"], &body, ["it"]) else { return };
+    let Some([it]) = world(&["slirp4netns", "/dev/net/tun"], &body, ["it"]) else { return };
     it.assert_exactly(FULL_CONE, "proven");
     it.assert_exactly(&[("port_preservation", "false")], "proven");
 }
@@ -196,7 +196,7 @@ fn pasta_translates_nothing() {
         serve
         probe guest it {SERVERS}"
     );
-    let Some([it]) = world(&["pasta"], &body, ["it"]) else { return };
+    let Some([it]) = world(&["pasta", "/dev/net/tun"], &body, ["it"]) else { return };
     it.assert_never_wrong(&[("nat", "false"), ("mapping", "endpoint-independent")]);
     match it.fact("filtering").map(|f| f.0).as_deref() {
         Some("endpoint-independent") => it.assert_never_wrong(OPEN),

@@ -1,4 +1,5 @@
 //! A STUN server on real sockets with one fault.
+#![allow(clippy::disallowed_types)] // it is a server
 
 use natscope::stun::{self, BINDING, Change, Class, ErrorResponse, Message, Success};
 use std::collections::HashMap;

@@ -29,6 +29,11 @@ pub fn world<const N: usize>(needs: &[&str], body: &str, names: [&str; N]) -> Op
         eprintln!("SKIPPED: {reason}");
         return None;
     }
+    Some(run(body, |out, said| names.map(|name| read(out, name, said))))
+}
+
+/// Runs `body` in a world; `take` gets the folder with what it wrote, and what it said.
+pub fn run<T>(body: &str, take: impl FnOnce(&Path, &str) -> T) -> T {
     let out = tempfile::tempdir().expect("a folder for results");
     let script = format!("{}\n{body}", include_str!("world.sh"));
     let file = out.path().join("script.sh");
@@ -43,7 +48,7 @@ pub fn world<const N: usize>(needs: &[&str], body: &str, names: [&str; N]) -> Op
         .expect("the sandbox starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "the world failed ({}):\n{said}", output.status);
-    Some(names.map(|name| read(out.path(), name, &said)))
+    take(out.path(), &said)
 }
 
 fn read(out: &Path, name: &str, said: &str) -> Probed {
@@ -69,13 +74,16 @@ fn sandbox() -> Command {
     command
 }
 
-/// Why a world cannot be built here.
-fn missing(needs: &[&str]) -> Option<String> {
+/// Why a world cannot be built here; `needs` names commands, and files to be written to.
+pub fn missing(needs: &[&str]) -> Option<String> {
     let tools = ["ip", "nsenter", "sysctl", "iptables"];
     let check = tools
         .iter()
         .chain(needs)
-        .map(|tool| format!("command -v {tool} >/dev/null || {{ echo no {tool} here; exit 1; }}\n"))
+        .map(|need| match need.strip_prefix('/') {
+            Some(_) => format!("test -w {need} || {{ echo {need} is not writable; exit 1; }}\n"),
+            None => format!("command -v {need} >/dev/null || {{ echo no {need} here; exit 1; }}\n"),
+        })
         .chain(["mount -t tmpfs tmpfs /run && ip link set lo up\n".to_owned()])
         .collect::<String>();
     match sandbox().args(["sh", "-c", &check]).stdin(Stdio::null()).output() {
@@ -83,7 +91,7 @@ fn missing(needs: &[&str]) -> Option<String> {
         Ok(done) => {
             let said = [done.stdout, done.stderr].concat();
             let said = String::from_utf8_lossy(&said);
-            Some(format!("namespaces cannot be used: {}", said.trim()))
+            Some(format!("the lab cannot run: {}", said.trim()))
         }
         Err(error) => Some(format!("unshare cannot be run: {error}")),
     }
