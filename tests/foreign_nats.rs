@@ -117,7 +117,8 @@ fn a_stateful_firewall_without_translation() {
 #[test]
 fn udp_dropped() {
     let Some(it) = behind("", &format!("{MASQUERADE}\n-A FORWARD -p udp -j DROP")) else { return };
-    it.assert_exactly(&[("classic", "udp-blocked")], "proven");
+    // silence for which there is no control: both UDP services may be down
+    it.assert_exactly(&[("classic", "udp-blocked")], "probable");
     for axis in ["nat", "mapping", "filtering"] {
         assert_eq!(it.fact(axis), None, "{axis}: {it:#?}");
     }

@@ -120,7 +120,7 @@ impl Probed {
         }
     }
 
-    /// Every listed fact is known, true, and proven where `proven`.
+    /// Every listed fact is known, true, and of this grade.
     pub fn assert_exactly(&self, truth: Truth, grade: &str) {
         for &(axis, value) in truth {
             let expected = Some((value.to_owned(), grade.to_owned()));
