@@ -34,6 +34,18 @@ pub struct Namespace {
     file: Arc<File>,
 }
 
+impl Drop for Namespace {
+    /// Frees the name at once. The namespace itself ends with its thread, which ends when it has no
+    /// more jobs to come.
+    fn drop(&mut self) {
+        if let Some(path) = supervisor::names().map(|folder| folder.join(&self.name)) {
+            // a name that stays behind is only in the way of another lab in this process
+            let _ = nix::mount::umount2(&path, nix::mount::MntFlags::MNT_DETACH);
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
 /// A namespace that is being made.
 pub struct Starting {
     name: String,
