@@ -3,7 +3,11 @@
 use super::Format;
 use crate::report::escape_terminal;
 use tabled::builder::Builder;
-use tabled::settings::Style;
+use tabled::settings::peaker::Priority;
+use tabled::settings::{Style, Width};
+
+/// A terminal that has not been widened.
+const COLUMNS: usize = 80;
 
 /// A table in the format asked for (JSON documents are made elsewhere).
 pub(super) fn table(format: Format, head: &[&str], rows: &[Vec<String>]) -> String {
@@ -18,7 +22,9 @@ pub(super) fn table(format: Format, head: &[&str], rows: &[Vec<String>]) -> Stri
     let mut table = builder.build();
     match format {
         Format::Markdown => table.with(Style::markdown()),
-        _ => table.with(Style::blank()),
+        _ => table
+            .with(Style::blank())
+            .with(Width::wrap(COLUMNS).keep_words(true).priority(Priority::max(true))),
     };
     let mut text: String =
         table.to_string().lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
