@@ -3,6 +3,7 @@
 //! the run, randomness a seed.
 
 pub mod address;
+mod core;
 pub mod fact;
 pub mod judge;
 pub mod loss;

@@ -11,8 +11,8 @@
 //! asked for at the very mapping that was opened toward the alternate.
 
 use super::address::{check_other, check_port};
+use super::core::{Core, Planned, Socket};
 use super::loss;
-use super::prober::{Core, Planned, Socket};
 use super::transaction::{Role, Schedule, ms};
 use crate::stun::Change;
 use std::net::SocketAddr;

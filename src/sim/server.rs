@@ -9,6 +9,9 @@ use rand::{Rng, RngExt};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+/// An address of somebody else's, where a plain STUN server answers on every port.
+pub(super) const STRANGER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 200);
+
 /// CHANGE-REQUEST (RFC 5780 section 7.2).
 const CHANGE_REQUEST: u16 = 0x0003;
 /// RESPONSE-PORT (RFC 5780 section 7.5).
@@ -388,7 +391,7 @@ impl Server {
                 (Ipv6Addr::new(0x2a01, 0xdb8, 0, 0, 0, 0, 0, 9).into(), two.port())
             }
             OtherLie::Unroutable => (Ipv4Addr::new(203, 0, 113, 250).into(), two.port()),
-            OtherLie::Stranger => (super::world::STRANGER.into(), two.port()),
+            OtherLie::Stranger => (STRANGER.into(), two.port()),
         };
         SocketAddr::new(ip, port)
     }
@@ -415,7 +418,7 @@ impl Server {
         self.find(|fault| match fault {
             Fault::AnswersFrom(turn) => Some(self.at(leaves_by.turned(turn))),
             Fault::AnswersFromStranger => {
-                Some(SocketAddr::new(super::world::STRANGER.into(), self.spec.primary.port()))
+                Some(SocketAddr::new(STRANGER.into(), self.spec.primary.port()))
             }
             _ => None,
         })

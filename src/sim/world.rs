@@ -16,8 +16,6 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// An address of somebody else's, where a plain STUN server answers on every port.
-pub(super) const STRANGER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 200);
 /// The host's address behind a NAT, and without one.
 const INSIDE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
@@ -278,7 +276,7 @@ impl<'a> Run<'a> {
             let longer = |link: Link| Link { delay: link.delay + detour, ..link };
             (longer(spec.up), longer(spec.down))
         };
-        if ip == IpAddr::from(STRANGER) {
+        if ip == IpAddr::from(super::server::STRANGER) {
             return self.servers.first().map(of);
         }
         let knows = |s: &&Server| s.spec.primary.ip() == ip || s.spec.alternate.ip() == ip;
@@ -286,7 +284,7 @@ impl<'a> Run<'a> {
     }
 
     fn serve(&mut self, now: Duration, src: SocketAddr, dst: SocketAddr, bytes: &[u8]) {
-        if dst.ip() == IpAddr::from(STRANGER) {
+        if dst.ip() == IpAddr::from(super::server::STRANGER) {
             if let Some(bytes) = plain_answer(src, bytes) {
                 self.reply(now, dst, src, &Payload::Datagram(bytes));
             }
