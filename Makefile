@@ -6,7 +6,7 @@ NATSCOPE = target/release/natscope
 # nft is in /usr/sbin, which is not in every user's PATH
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: all build lab test check bench clean install setup
+.PHONY: all build lab test check bench clean install setup setup-test
 all: build
 
 build:
@@ -19,7 +19,7 @@ lab: setup build
 	  --output target/lab/symmetric.json --output target/lab/symmetric.md
 	$(NATSCOPE) lab certify --output target/lab/report.json --output target/lab/report.md
 
-test: setup
+test: setup-test
 	$(CARGO) test --release --locked
 
 check:
@@ -44,3 +44,8 @@ clean:
 # The lab's rules are loaded by nft. Quick when everything is there.
 setup:
 	@command -v nft >/dev/null || sh tests/setup.sh nftables
+
+# The tests besides build networks of their own, foreign NATs among them.
+setup-test: setup
+	@for tool in ip iptables sysctl; do command -v $$tool >/dev/null || \
+	  { sh tests/setup.sh iproute2 iptables procps; break; }; done
