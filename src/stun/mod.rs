@@ -151,4 +151,10 @@ impl Message {
     pub const fn is_classic(&self) -> bool {
         self.cookie != MAGIC_COOKIE
     }
+
+    /// The word in the cookie's place for an RFC 3489 peer; `None` for a modern one.
+    #[must_use]
+    pub const fn classic_word(&self) -> Option<u32> {
+        if self.is_classic() { Some(self.cookie) } else { None }
+    }
 }

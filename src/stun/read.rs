@@ -3,7 +3,7 @@
 //! stun-rs rejects a whole message for one malformed optional attribute, the mapped address
 //! included; here it costs a [`Defect`].
 
-use super::{Change, Class, MAGIC_COOKIE, Message, text, types};
+use super::{Change, Class, Message, text, types};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What was wrong with an optional part of a message.
@@ -241,12 +241,3 @@ const CRC_TABLE: [u32; 256] = {
     }
     table
 };
-
-/// Whether the cookie is that of RFC 8489.
-impl Message {
-    /// The word in the cookie's place for an RFC 3489 peer; `None` for a modern one.
-    #[must_use]
-    pub const fn classic_word(&self) -> Option<u32> {
-        if self.cookie == MAGIC_COOKIE { None } else { Some(self.cookie) }
-    }
-}

@@ -47,11 +47,7 @@ async fn perform(
     if server {
         experiment::serve(&lab.internet).await?;
     }
-    let client = lab
-        .sites
-        .first()
-        .and_then(|site| site.clients.first())
-        .ok_or_else(|| Failure::run("the lab has no host"))?;
+    let client = lab.first_client()?;
     // a terminal's Ctrl-C reaches the command by itself; this process goes on waiting for it
     let _interrupt = signal(SignalKind::interrupt()).map_err(|e| Failure::run(e.to_string()))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| Failure::run(e.to_string()))?;

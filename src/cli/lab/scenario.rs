@@ -38,11 +38,7 @@ async fn perform(args: &RunArgs, scenario: Scenario, spec: NatSpec) -> Result<Ex
     let files = Files::create(&args.output)?;
     let lab = experiment::build(std::slice::from_ref(&spec), scenario.loss_percent).await?;
     experiment::serve(&lab.internet).await?;
-    let client = lab
-        .sites
-        .first()
-        .and_then(|site| site.clients.first())
-        .ok_or_else(|| Failure::run("the lab has no host"))?;
+    let client = lab.first_client()?;
     let (record, seconds) = experiment::probe(client, stop).wait().await??;
     let result = scenario.conclude(&spec, &judge(&record).facts, seconds);
     print(&render(&result, args.format)?)?;

@@ -98,6 +98,15 @@ const UPLINK: u32 = 2;
 const FIRST_DOWN: u32 = 10;
 
 impl Lab {
+    /// The host behind the first NAT, for a lab of one.
+    ///
+    /// # Errors
+    /// The lab has no host.
+    pub fn first_client(&self) -> Result<&Namespace, LabError> {
+        let mut clients = self.sites.iter().flat_map(|site| &site.clients);
+        clients.next().ok_or_else(|| LabError::Experiment("the lab has no host".into()))
+    }
+
     /// Builds a lab: every namespace at once, then every uplink and rule set at once, then the
     /// lower ends of the links.
     ///
