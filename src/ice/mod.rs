@@ -1,0 +1,16 @@
+//! Interactive Connectivity Establishment (RFC 8445), sans-IO: time and bytes go in, bytes and
+//! events come out. Host, server-reflexive, peer-reflexive and relayed candidates; trickle
+//! (RFC 8838) and full.
+//!
+//! [`Description`] is what one peer tells the other; [`Outcome`] is what the two came to, with the
+//! trace of every check, so that a failure can be explained.
+
+mod candidate;
+mod description;
+mod outcome;
+
+pub use candidate::{Candidate, Kind, Transport};
+pub use description::Description;
+pub use outcome::{
+    Allocation, Check, CheckResult, Connection, Gathered, Outcome, Pair, PairEnd, Role,
+};

@@ -1,0 +1,1 @@
+//! Signalling, sans-IO: how two peers exchange their descriptions.
