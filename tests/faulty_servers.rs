@@ -233,11 +233,8 @@ fn requests_mostly_ignored() {
     let Some(probed) = with("rate-limited") else { return };
     for (one, (name, truth)) in probed.iter().zip(TRUTHS) {
         assert!(findings(one).contains(&"loss"), "{name}: {one:#?}");
-        // what an answer shows needs one answer only
-        one.assert_exactly(&truth[..2], "proven");
-        if matches!(name, "full" | "open") {
-            one.assert_exactly(&truth[2..3], "proven");
-        }
+        // one answer shows it; how much more gets through is the server's luck
+        one.assert_exactly(&truth[..1], "proven");
     }
 }
 
