@@ -8,9 +8,21 @@
 mod candidate;
 mod description;
 mod outcome;
+mod pace;
 
 pub use candidate::{Candidate, Kind, Transport};
 pub use description::Description;
 pub use outcome::{
     Allocation, Check, CheckResult, Connection, Gathered, Outcome, Pair, PairEnd, Role,
 };
+pub use pace::{Pace, Retries};
+
+/// Which candidates are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// All that there are.
+    #[default]
+    All,
+    /// Relayed ones only: nothing else is told to the peer, and nothing else is checked.
+    RelayOnly,
+}

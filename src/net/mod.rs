@@ -7,6 +7,7 @@
 pub mod bind;
 #[cfg(target_os = "linux")]
 mod errqueue;
+pub mod ice;
 pub mod probe;
 pub mod resolve;
 pub mod serve;
