@@ -1,6 +1,7 @@
 use super::*;
 use crate::ice::{Candidate, Transport};
 use proptest::prelude::*;
+use webrtc_sdp::attribute_type::SdpAttributeType as Type;
 
 fn candidate(kind: crate::ice::Kind, address: &str, related: Option<&str>) -> Candidate {
     Candidate {
@@ -67,7 +68,6 @@ fn the_sdp_is_one_that_firefox_parses() {
             let mut warnings = parsed.warnings.iter().map(ToString::to_string);
             assert!(warnings.all(|w| w.contains("natscope-answers")), "{:?}", parsed.warnings);
             let media = &parsed.media[0];
-            use webrtc_sdp::attribute_type::SdpAttributeType as Type;
             assert_eq!(media.get_attributes_of_type(Type::Candidate).len(), 4);
             for wanted in [Type::IceUfrag, Type::IcePwd, Type::Fingerprint, Type::Setup, Type::Mid]
             {
@@ -174,7 +174,7 @@ fn a_browsers_json_is_read_and_its_mdns_name_is_a_finding() {
         assert_eq!(message.description.candidates.len(), 1);
         assert!(!message.description.complete);
         let [(entry, why)] = &unusable[..] else { panic!("{unusable:?}") };
-        assert!(matches!(why, Unusable::Mdns(name) if name.ends_with(".local")), "{why:?}");
+        assert!(matches!(why, Unusable::Mdns(name) if name.starts_with("5f1ff3ae")), "{why:?}");
         assert_eq!(entry.known_kind(), Some(crate::ice::Kind::Host));
     }
 }
@@ -274,8 +274,8 @@ fn line_ends_blank_lines_and_quoting_do_not_matter() {
         sdp.replace("\r\n", "\n"),
         sdp.replace("\r\n", "\r\n\r\n"),
         sdp.replace("\r\n", "  \r\n"),
-        sdp.split("\r\n").map(|l| format!("> {l}\n")).collect(),
-        sdp.split("\r\n").map(|l| format!("    {l}\n")).collect(),
+        format!("> {}", sdp.replace("\r\n", "\r\n> ")),
+        format!("    {}", sdp.replace("\r\n", "\n    ")),
         format!("Hi Bob,\n\n{sdp}\n\nRegards\n"),
         format!("```\n{sdp}```\n"),
         format!("\"{}\"", sdp.trim_end()),
