@@ -12,6 +12,8 @@ pub mod probe;
 pub mod resolve;
 pub mod serve;
 mod socket;
+pub mod tls;
+pub mod turn;
 
 use std::io;
 use std::net::SocketAddr;

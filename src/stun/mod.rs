@@ -1,6 +1,7 @@
 //! STUN bytes (RFC 8489, RFC 5780, and what RFC 3489 servers still send). The only place that
 //! names `stun_rs`.
 
+mod patience;
 mod quick;
 mod read;
 #[cfg(test)]
@@ -9,6 +10,7 @@ pub mod text;
 pub mod uri;
 mod write;
 
+pub use patience::Patience;
 pub use read::{Defect, ReadError, read};
 pub use write::{ErrorResponse, Request, Success, encode_error, encode_request, encode_success};
 
@@ -36,6 +38,7 @@ pub(crate) mod types {
     /// XOR-MAPPED-ADDRESS before it had a number of its own.
     pub const XOR_MAPPED_OLD: u16 = 0x8020;
     pub const SOFTWARE: u16 = 0x8022;
+    pub const ALTERNATE_SERVER: u16 = 0x8023;
     pub const FINGERPRINT: u16 = 0x8028;
     pub const ORIGIN: u16 = 0x802b;
     pub const OTHER: u16 = 0x802c;
@@ -128,6 +131,10 @@ pub struct Message {
     pub software: Option<String>,
     /// ERROR-CODE and its reason, made safe to print.
     pub error: Option<(u16, String)>,
+    /// REALM, made safe to print.
+    pub realm: Option<String>,
+    /// ALTERNATE-SERVER of a 300.
+    pub alternate_server: Option<SocketAddr>,
     /// UNKNOWN-ATTRIBUTES of a 420.
     pub unknown_attributes: Vec<u16>,
     /// Comprehension-required attributes in this message that we do not know.

@@ -73,6 +73,8 @@ fn empty(kind: u16, header: &[u8; 20]) -> Message {
         padding: None,
         software: None,
         error: None,
+        realm: None,
+        alternate_server: None,
         unknown_attributes: Vec::new(),
         unknown_required: Vec::new(),
         fingerprint: None,
@@ -122,7 +124,8 @@ fn attribute(
         | types::SOURCE
         | types::CHANGED
         | types::ORIGIN
-        | types::OTHER => addresses(whole, kind, value, message)?,
+        | types::OTHER
+        | types::ALTERNATE_SERVER => addresses(whole, kind, value, message)?,
         types::CHANGE_REQUEST => {
             let flags = fixed::<4>(value)?[3];
             let change = Change { ip: flags & 4 != 0, port: flags & 2 != 0 };
@@ -155,7 +158,10 @@ fn attribute(
         }
         types::INTEGRITY | types::INTEGRITY_SHA256 => message.integrity = true,
         // RESPONSE-ADDRESS, CHANGED... of RFC 3489 and the credentials: known, of no use here.
-        types::USERNAME | types::REALM | types::NONCE => {}
+        types::REALM => {
+            message.realm.get_or_insert_with(|| text::safe(value));
+        }
+        types::USERNAME | types::NONCE => {}
         kind if kind < 0x8000 => message.unknown_required.push(kind),
         _ => {}
     }
@@ -169,6 +175,7 @@ fn addresses(whole: &[u8], kind: u16, value: &[u8], message: &mut Message) -> Re
         types::MAPPED => &mut message.mapped,
         types::XOR_MAPPED | types::XOR_MAPPED_OLD => &mut message.xor_mapped,
         types::SOURCE | types::ORIGIN => &mut message.origin,
+        types::ALTERNATE_SERVER => &mut message.alternate_server,
         _ => &mut message.other,
     };
     slot.get_or_insert(address);

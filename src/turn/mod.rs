@@ -1,7 +1,9 @@
 //! TURN (RFC 8656), sans-IO: a client's allocation, and a relay.
 
+pub mod client;
 mod failure;
 
+pub use client::Client;
 pub use failure::Failure;
 
 use std::fmt;

@@ -1,0 +1,97 @@
+//! coturn on loopback, as the foreign TURN server.
+#![allow(dead_code)] // each test binary uses its own part
+#![allow(clippy::disallowed_types)] // free ports are found by sockets
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A running `turnserver`; it ends with this.
+pub struct Coturn {
+    child: Child,
+    /// Where it listens: UDP and TCP.
+    pub address: SocketAddr,
+    /// Where it listens for TLS.
+    pub tls: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+/// Whether coturn is here. Says SKIPPED when it is not; that fails where the lab is required.
+pub fn installed() -> bool {
+    if Command::new("turnserver").arg("--version").output().is_ok() {
+        return true;
+    }
+    println!("SKIPPED: coturn's turnserver is not installed");
+    let required = std::env::var("NATSCOPE_REQUIRE_LAB").is_ok_and(|v| v == "1");
+    assert!(!required, "NATSCOPE_REQUIRE_LAB=1, but coturn's turnserver is not installed");
+    false
+}
+
+/// A port that is free for UDP and TCP on loopback.
+fn free_port() -> u16 {
+    (0..50)
+        .find_map(|_| {
+            let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
+            let port = udp.local_addr().ok()?.port();
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok().map(|_| port)
+        })
+        .expect("a free port")
+}
+
+impl Coturn {
+    /// Starts it with user `lab`, password `lab`, and these further options. With a certificate
+    /// and its key it also speaks TLS.
+    pub fn start(options: &[&str], certificate: Option<(&Path, &Path)>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (port, tls) = (free_port(), free_port());
+        let mut command = Command::new("turnserver");
+        command.args(["-n", "--no-cli", "-L", "127.0.0.1", "--allow-loopback-peers", "--no-dtls"]);
+        command.args(["-r", "natscope.test", "--log-file", "stdout", "--simple-log"]);
+        command.args(["-p", &port.to_string(), "--tls-listening-port", &tls.to_string()]);
+        command.arg("--pidfile").arg(folder.path().join("pid"));
+        command.arg("--userdb").arg(folder.path().join("db"));
+        match certificate {
+            Some((certificate, key)) => {
+                command.arg("--cert").arg(certificate).arg("--pkey").arg(key);
+            }
+            None => {
+                command.arg("--no-tls");
+            }
+        }
+        command.args(options);
+        if !options.iter().any(|option| option.contains("auth")) {
+            command.args(["--lt-cred-mech", "-u", "lab:lab"]);
+        }
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("turnserver");
+        let mut log = BufReader::new(child.stdout.take().expect("its log"));
+        let mut said = String::new();
+        loop {
+            let before = said.len();
+            let read = log.read_line(&mut said).expect("its log");
+            assert!(read > 0, "turnserver ended:\n{said}");
+            // the last of its threads
+            if said[before..].contains("IO method (admin thread)") {
+                break;
+            }
+        }
+        // It must not block on a full pipe.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self { child, address: at(port), tls: at(tls), _folder: folder }
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+}
+
+impl Drop for Coturn {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
