@@ -5,10 +5,22 @@
 //! [`Description`] is what one peer tells the other; [`Outcome`] is what the two came to, with the
 //! trace of every check, so that a failure can be explained.
 
+mod agent;
 mod candidate;
+mod checks;
+mod consent;
 mod description;
+mod echo;
+mod explain;
+mod gather;
+mod judge;
+mod local;
 mod outcome;
 mod pace;
+mod relays;
+mod trace;
+
+pub use agent::{Agent, Config, Event, Output};
 
 pub use candidate::{Candidate, Kind, Transport};
 pub use description::Description;

@@ -16,20 +16,20 @@ pub struct Retries {
 }
 
 impl Retries {
-    /// When the sending with this number (from 0) is due, counted from the first.
+    /// The wait after the `sent`-th sending (from 1): until the next, or until it is given up.
     #[must_use]
-    pub fn due(&self, sending: u32) -> Duration {
-        (0..sending.min(64)).map(|i| self.wait(i)).sum()
+    pub fn wait(&self, sent: u32) -> Duration {
+        if sent >= self.tries {
+            return self.last;
+        }
+        let factor = 1_u32.checked_shl(sent.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.first.saturating_mul(factor).min(self.most)
     }
 
     /// From the first sending until it is given up.
     #[must_use]
     pub fn total(&self) -> Duration {
-        self.due(self.tries.saturating_sub(1)) + self.last
-    }
-
-    fn wait(&self, sending: u32) -> Duration {
-        self.first.saturating_mul(1_u32.checked_shl(sending).unwrap_or(u32::MAX)).min(self.most)
+        (1..=self.tries.max(1)).map(|sent| self.wait(sent)).sum()
     }
 }
 
@@ -48,6 +48,9 @@ pub struct Pace {
     /// An attempt that has neither succeeded nor failed ends after this: the peer's candidates did
     /// not come, or did not end.
     pub patience: Duration,
+    /// The peer may begin so much later: until it is heard, checks that failed are made again. For
+    /// signalling by hand; zero otherwise.
+    pub peer_within: Duration,
     /// Between two requests for consent (RFC 7675 section 5.1), which also keep the NATs' bindings.
     pub consent_every: Duration,
     /// Without an answer for so long, the peer counts as gone.
@@ -66,6 +69,7 @@ impl Pace {
             gather: Retries { first: ms(250), most: ms(1000), tries: 5, last: ms(1000) },
             relay_after: ms(800),
             patience: ms(20_000),
+            peer_within: Duration::ZERO,
             consent_every: ms(2000),
             consent_lost: ms(10_000),
         }
@@ -81,6 +85,7 @@ impl Pace {
             gather: Retries { first: ms(40), most: ms(160), tries: 4, last: ms(160) },
             relay_after: ms(200),
             patience: ms(2500),
+            peer_within: Duration::ZERO,
             consent_every: ms(250),
             consent_lost: ms(1000),
         }
@@ -103,6 +108,5 @@ mod tests {
         assert!(internet.check.total() + internet.relay_after <= Duration::from_secs(10));
         assert!(internet.consent_every + internet.consent_lost <= Duration::from_secs(12));
         assert!(lab.check.total() + lab.relay_after <= Duration::from_secs(1));
-        assert_eq!(lab.check.due(3), Duration::from_millis(40 + 80 + 160));
     }
 }

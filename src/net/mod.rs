@@ -45,6 +45,12 @@ pub enum NetError {
         /// What the system said.
         why: io::Error,
     },
+    /// There is no address to be reached at.
+    #[error(
+        "this host has no address that a peer could reach: loopback and link-local ones count only \
+         when they are named (--bind)"
+    )]
+    NoAddress,
     /// A socket could not be opened.
     #[error("cannot open a socket on {at}: {why}")]
     Open {
@@ -56,4 +62,12 @@ pub enum NetError {
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Random(String),
+}
+
+/// The system's randomness.
+fn seed() -> Result<[u8; 32], NetError> {
+    use rand::TryRng;
+    let mut seed = [0; 32];
+    rand::rngs::SysRng.try_fill_bytes(&mut seed).map_err(|e| NetError::Random(e.to_string()))?;
+    Ok(seed)
 }

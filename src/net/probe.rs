@@ -48,7 +48,7 @@ pub async fn run(
     if let Some(bind) = &options.bind {
         bind.check()?;
     }
-    let prober = Prober::new(config, seed()?);
+    let prober = Prober::new(config, super::seed()?);
     let (events, inbox) = mpsc::channel(QUEUE);
     let driver = Driver {
         prober,
@@ -59,13 +59,6 @@ pub async fn run(
         events,
     };
     Ok(driver.run(inbox, stop, on_progress).await)
-}
-
-fn seed() -> Result<[u8; 32], NetError> {
-    use rand::TryRng;
-    let mut seed = [0; 32];
-    rand::rngs::SysRng.try_fill_bytes(&mut seed).map_err(|e| NetError::Random(e.to_string()))?;
-    Ok(seed)
 }
 
 struct Driver {

@@ -17,6 +17,14 @@ pub(super) fn open(toward: SocketAddr, bind: Option<&Bind>) -> io::Result<UdpSoc
     UdpSocket::from_std(socket.into())
 }
 
+/// Opens a socket on a random port of one of this host's addresses.
+pub(super) fn on(ip: IpAddr, bind: Option<&Bind>) -> io::Result<UdpSocket> {
+    let local = SocketAddr::new(ip, 0);
+    let socket = fresh(local, bind)?;
+    socket.bind(&local.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
 /// The address that the kernel would send from: a connected UDP socket knows it, and sends nothing.
 fn source_address(toward: SocketAddr, bind: Option<&Bind>) -> io::Result<IpAddr> {
     let socket = fresh(toward, bind)?;

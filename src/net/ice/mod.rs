@@ -11,12 +11,18 @@
 //! With trickle, [`open`] returns before the servers have answered; [`Peer::local`] then gives
 //! candidates as they come, and [`Peer::remote`] takes the peer's at any time.
 
+mod driver;
+mod udp;
+
 use super::NetError;
-use super::bind::Bind;
-use crate::ice::{Candidate, Description, Outcome, Pace, Pair, Policy, Role};
+use super::bind::{self, Bind};
+use crate::ice::{Agent, Candidate, Config, Description, Outcome, Pace, Pair, Policy, Role};
 use crate::turn;
+use driver::{Driver, Shared};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How to take part.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +50,7 @@ pub enum Progress {
     FirstCheck,
     /// A pair is selected.
     Selected(Pair),
-    /// A TURN server was lost; its URI and why.
+    /// A TURN server gave no relay, or was lost; its URI and why.
     RelayLost(String, turn::Failure),
     /// The connection was lost; why.
     Lost(String),
@@ -54,26 +60,67 @@ pub enum Progress {
 /// methods is being awaited.
 #[derive(Debug)]
 pub struct Peer {
-    description: Description,
-    outcome: Outcome,
+    shared: Arc<Shared>,
+    pace: Pace,
+    driver: Option<JoinHandle<()>>,
 }
 
 /// Takes what the other peer says. Clones are the same.
 #[derive(Debug, Clone)]
-pub struct Remote {}
+pub struct Remote(Arc<Shared>);
 
 /// This peer's candidates, as they come.
 #[derive(Debug)]
-pub struct Local {}
+pub struct Local {
+    shared: Arc<Shared>,
+    next: usize,
+}
 
-/// Opens the sockets and begins to gather. The description has the host candidates already.
+/// Hosts have few addresses; more than this are not used.
+const MOST_ADDRESSES: usize = 8;
+
+/// Opens the sockets and begins to gather. The description has the host candidates already. To be
+/// called on a tokio runtime; the peer then lives on it.
 ///
 /// # Errors
 /// No address to use, no socket, or no randomness.
 pub async fn open(options: Options, role: Role) -> Result<Peer, NetError> {
-    let _ = (options, role);
-    std::future::ready(()).await;
-    Err(NetError::Random("not there yet".to_owned()))
+    if let Some(bind) = &options.bind {
+        bind.check()?;
+    }
+    let pace = options.pace;
+    let config = Config {
+        role,
+        pace,
+        policy: options.policy,
+        stun: options.stun.clone(),
+        turn: options.turn.clone(),
+    };
+    let mut agent = Agent::new(config, super::seed()?);
+    let mut sockets = Vec::new();
+    for ip in bind::addresses(options.bind.as_ref()).into_iter().take(MOST_ADDRESSES) {
+        let socket = super::socket::on(ip, options.bind.as_ref());
+        let bound = socket.and_then(|socket| Ok((socket.local_addr()?, socket)));
+        match bound {
+            Ok((local, socket)) => {
+                agent.add_host(local);
+                sockets.push((local, socket));
+            }
+            // an address that has gone meanwhile, or is not usable yet: there may be others
+            Err(why) if options.bind.is_some() => {
+                return Err(NetError::Open { at: SocketAddr::new(ip, 0), why });
+            }
+            Err(_) => {}
+        }
+    }
+    if sockets.is_empty() {
+        return Err(NetError::NoAddress);
+    }
+    agent.end_hosts();
+    let shared = Arc::new(Shared::new(agent));
+    let driver = Driver::new(Arc::clone(&shared), sockets, &options);
+    let driver = Some(tokio::spawn(driver.run()));
+    Ok(Peer { shared, pace, driver })
 }
 
 /// Opens the sockets and waits until all servers have answered or were given up.
@@ -90,78 +137,147 @@ impl Peer {
     /// What to tell the other peer, as gathered so far.
     #[must_use]
     pub fn description(&self) -> Description {
-        self.description.clone()
+        self.shared.agent(|agent, _| agent.description())
     }
 
     /// Waits until no more candidates will come.
     pub async fn gathered(&mut self) {
-        std::future::ready(()).await;
+        self.shared.until(|state| state.agent.description().complete.then_some(())).await;
     }
 
     /// A handle that takes what the other peer says, also while [`Self::connect`] runs.
     #[must_use]
     pub fn remote(&self) -> Remote {
-        Remote {}
+        Remote(Arc::clone(&self.shared))
     }
 
     /// This peer's candidates from the first on, also while [`Self::connect`] runs.
     #[must_use]
     pub fn local(&self) -> Local {
-        Local {}
+        Local { shared: Arc::clone(&self.shared), next: 0 }
     }
 
     /// Checks, until a pair is selected or all have failed. Until it is called nothing is sent to
-    /// the peer, and what comes from it waits.
+    /// the peer, and what comes from it waits. Cancel safe: the checks go on.
     pub async fn connect(&mut self, on_progress: &mut dyn FnMut(Progress)) -> Outcome {
-        let _ = on_progress;
-        std::future::ready(()).await;
-        self.outcome()
+        self.shared.agent(Agent::start);
+        loop {
+            let (news, ended) = self
+                .shared
+                .until(|state| {
+                    let news = std::mem::take(&mut state.progress);
+                    let ended = state.decided || state.ended;
+                    (ended || !news.is_empty()).then_some((news, ended))
+                })
+                .await;
+            news.into_iter().for_each(&mut *on_progress);
+            if ended {
+                return self.outcome();
+            }
+        }
     }
 
-    /// Round-trip times over the selected pair, one every `every`; `None` for one that was lost.
-    /// The other peer answers for as long as it lives.
+    /// Round-trip times over the selected pair, one ping every `every`; `None` for one that was
+    /// lost. The other peer answers for as long as it lives.
     pub async fn echo(&mut self, count: u32, every: Duration) -> Vec<Option<Duration>> {
-        let _ = (count, every);
-        std::future::ready(()).await;
-        Vec::new()
+        let mut numbers = Vec::new();
+        let mut tick = tokio::time::interval(every.max(Duration::from_micros(1)));
+        for _ in 0..count {
+            tick.tick().await;
+            numbers.push(self.shared.agent(Agent::ping));
+        }
+        let last = self.pace.check.most + self.pace.check.last;
+        let all = self.shared.until(|state| {
+            let back = numbers.iter().all(|number| state.pongs.contains_key(number));
+            (back || state.ended || state.agent.lost().is_some()).then_some(())
+        });
+        // what has not come by then is lost
+        let _late = tokio::time::timeout(last, all).await;
+        self.shared.take_pongs(&numbers)
+    }
+
+    /// Sends a payload over the selected pair; dropped without one. Its first byte is 4 or more,
+    /// or the other side takes it for STUN.
+    pub fn send(&self, payload: &[u8]) {
+        self.shared.agent(|agent, now| agent.send(now, payload));
+    }
+
+    /// The next payload that the peer sent; `None` when the connection is lost. At most 256 wait,
+    /// what comes then is dropped.
+    pub async fn receive(&mut self) -> Option<Vec<u8>> {
+        self.shared
+            .until(|state| match state.data.pop_front() {
+                Some(data) => Some(Some(data)),
+                None if state.ended || state.agent.lost().is_some() => Some(None),
+                None => None,
+            })
+            .await
     }
 
     /// Waits until the connection is lost, and says why.
     pub async fn lost(&mut self) -> String {
-        std::future::pending().await
+        self.shared
+            .until(|state| {
+                let ended = state.ended.then_some("this side has ended");
+                state.agent.lost().or(ended).map(str::to_owned)
+            })
+            .await
     }
 
     /// What is known now.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.outcome.clone()
+        self.shared.agent(|agent, _| agent.outcome())
     }
 
     /// Gives the relays back and ends.
-    pub async fn close(self) {
-        std::future::ready(()).await;
+    pub async fn close(mut self) {
+        self.shared.close();
+        if let Some(driver) = self.driver.take() {
+            // a link that takes no more bytes must not hold us
+            let _slow = tokio::time::timeout(Duration::from_millis(500), driver).await;
+        }
+    }
+}
+
+impl Drop for Peer {
+    /// The driver ends by itself.
+    fn drop(&mut self) {
+        self.shared.close();
     }
 }
 
 impl Remote {
     /// The other's description: credentials and the candidates so far.
     pub fn set(&self, description: &Description) {
-        let _ = description;
+        self.0.agent(|agent, _| agent.set_remote(description));
     }
 
     /// One more candidate.
     pub fn add(&self, candidate: Candidate) {
-        let _ = candidate;
+        self.0.agent(|agent, _| agent.add_remote(candidate));
     }
 
     /// No more will come.
-    pub fn end(&self) {}
+    pub fn end(&self) {
+        self.0.agent(|agent, _| agent.end_remote());
+    }
 }
 
 impl Local {
     /// The next candidate; `None` when there are no more.
     pub async fn next(&mut self) -> Option<Candidate> {
-        std::future::ready(()).await;
-        None
+        let at = self.next;
+        let next = self.shared.until(|state| {
+            let description = state.agent.description();
+            match description.candidates.get(at) {
+                Some(candidate) => Some(Some(candidate.clone())),
+                None if description.complete || state.ended => Some(None),
+                None => None,
+            }
+        });
+        let next = next.await;
+        self.next += usize::from(next.is_some());
+        next
     }
 }

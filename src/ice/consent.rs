@@ -1,0 +1,189 @@
+//! Consent to send (RFC 7675), which is also the keepalive (RFC 8445 section 11): requests over the
+//! selected pair, each of which the peer answers while it lives.
+//!
+//! Deviation: the interval is not spread by ±20 % (section 5.1): there is one connection per run.
+
+use super::Role;
+use super::checks::Secrets;
+use super::trace::Way;
+use crate::stun::{self, Class, TransactionId};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use std::collections::VecDeque;
+use std::time::Duration;
+use stun_types::attribute::{AttributeType, RawAttribute, Username};
+use stun_types::message::{
+    BINDING, IntegrityAlgorithm, Message, MessageClass, MessageIntegrityCredentials, MessageType,
+    MessageWriteVec, ShortTermCredentials, StunWriteError,
+};
+use stun_types::prelude::{MessageWrite, MessageWriteExt};
+
+/// Requests right after the pair was selected: the peer may still wait for its first success.
+const AT_ONCE: u32 = 4;
+/// Requests whose answers count.
+const MOST_OPEN: usize = 32;
+
+/// How often it is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rhythm {
+    /// Between the first few.
+    pub first: Duration,
+    /// Between the later ones.
+    pub every: Duration,
+    /// Without an answer for so long, it is gone.
+    pub lost: Duration,
+}
+
+/// The consent of one peer over one pair.
+#[derive(Debug)]
+pub(super) struct Consent {
+    pub way: Way,
+    rhythm: Rhythm,
+    open: VecDeque<TransactionId>,
+    sent: u32,
+    unanswered: u32,
+    due: Duration,
+    answered: Duration,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Step {
+    Send(Vec<u8>),
+    Wait(Duration),
+    Lost(String),
+}
+
+/// What a request carries.
+#[derive(Debug)]
+pub(super) struct Terms<'a> {
+    pub own: &'a Secrets,
+    pub other: &'a Secrets,
+    pub role: Role,
+    pub tie_breaker: u64,
+    pub priority: u32,
+}
+
+impl Consent {
+    /// The check that selected the pair was the first consent.
+    pub const fn new(now: Duration, way: Way, rhythm: Rhythm) -> Self {
+        Self { way, rhythm, open: VecDeque::new(), sent: 0, unanswered: 0, due: now, answered: now }
+    }
+
+    pub fn poll(&mut self, now: Duration, terms: &Terms<'_>, rng: &mut StdRng) -> Step {
+        let end = self.answered + self.rhythm.lost;
+        if now >= end && self.unanswered > 0 {
+            return Step::Lost(format!(
+                "the peer has answered none of {} requests for {:.1} s",
+                self.unanswered,
+                self.rhythm.lost.as_secs_f64()
+            ));
+        }
+        if now < self.due {
+            return Step::Wait(self.due.min(end));
+        }
+        let id: TransactionId = rng.random();
+        if self.open.len() >= MOST_OPEN {
+            self.open.pop_front();
+        }
+        self.open.push_back(id);
+        self.sent = self.sent.saturating_add(1);
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.due = now + if self.sent < AT_ONCE { self.rhythm.first } else { self.rhythm.every };
+        // It cannot fail: what it carries has been checked for its length.
+        request(id, terms).map_or(Step::Wait(self.due), Step::Send)
+    }
+
+    /// Takes a packet if it is the answer to one of ours.
+    pub fn receive(&mut self, now: Duration, way: Way, other: &Secrets, bytes: &[u8]) -> bool {
+        let Ok(read) = stun::read(bytes) else { return false };
+        let Some(at) = self.open.iter().position(|id| *id == read.id) else { return false };
+        if read.class == Class::Success && way == self.way && authentic(bytes, &other.1) {
+            self.open.drain(..=at);
+            self.answered = now;
+            self.unanswered = 0;
+        }
+        read.class != Class::Request
+    }
+}
+
+fn authentic(bytes: &[u8], password: &str) -> bool {
+    let Ok(message) = Message::from_bytes(bytes) else { return false };
+    message.validate_integrity(&short_term(password)).is_ok()
+}
+
+fn short_term(password: &str) -> MessageIntegrityCredentials {
+    ShortTermCredentials::new(password.to_owned()).into()
+}
+
+/// A Binding request like a check (RFC 8445 section 7.1).
+fn request(id: TransactionId, terms: &Terms<'_>) -> Result<Vec<u8>, StunWriteError> {
+    let number = id.iter().fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    let kind = MessageType::from_class_method(MessageClass::Request, BINDING);
+    let mut message = Message::builder(kind, number.into(), MessageWriteVec::new());
+    message.add_attribute(&Username::new(&format!("{}:{}", terms.other.0, terms.own.0))?)?;
+    let priority = terms.priority.to_be_bytes();
+    message.add_attribute(&RawAttribute::new(AttributeType::new(0x0024), &priority))?;
+    let role = if terms.role == Role::Controlling { 0x802a } else { 0x8029 };
+    let tie_breaker = terms.tie_breaker.to_be_bytes();
+    message.add_attribute(&RawAttribute::new(AttributeType::new(role), &tie_breaker))?;
+    message.add_message_integrity(&short_term(&terms.other.1), IntegrityAlgorithm::Sha1)?;
+    message.add_fingerprint()?;
+    Ok(message.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    fn secrets(name: &str) -> Secrets {
+        (name.to_owned(), format!("{name}-0123456789abcdef012345"))
+    }
+
+    #[test]
+    fn a_peer_that_stops_answering_is_noticed_in_time() {
+        let ms = Duration::from_millis;
+        let (own, other) = (secrets("a"), secrets("b"));
+        let terms = Terms {
+            own: &own,
+            other: &other,
+            role: Role::Controlling,
+            tie_breaker: 7,
+            priority: 1,
+        };
+        let way = ("192.0.2.1:1".parse().expect("ok"), "192.0.2.2:2".parse().expect("ok"));
+        let mut rng = StdRng::seed_from_u64(1);
+        let rhythm = Rhythm { first: ms(20), every: ms(250), lost: ms(1000) };
+        let mut consent = Consent::new(ms(100), way, rhythm);
+        let (mut now, mut sent) = (ms(100), 0);
+        let why = loop {
+            match consent.poll(now, &terms, &mut rng) {
+                Step::Send(bytes) => {
+                    sent += 1;
+                    let read = stun::read(&bytes).expect("a message");
+                    assert_eq!((read.class, read.fingerprint), (Class::Request, Some(true)));
+                    assert!(authentic(&bytes, &other.1) && !authentic(&bytes, &own.1));
+                    // An answer without the peer's integrity is not its consent.
+                    let forged = stun::Success {
+                        mapped: way.0,
+                        origin: None,
+                        other: None,
+                        software: None,
+                        padding: None,
+                        fingerprint: true,
+                        classic: None,
+                    };
+                    let mut answer = Vec::new();
+                    stun::encode_success(read.id, &forged, &mut answer);
+                    assert!(consent.receive(now, way, &other, &answer));
+                }
+                Step::Wait(until) => now = until,
+                Step::Lost(why) => break why,
+            }
+        };
+        assert_eq!(now, ms(1100));
+        assert_eq!(sent, 7, "three soon, then one every 250 ms");
+        assert!(why.contains("7 requests for 1.0 s"), "{why}");
+    }
+}

@@ -1,0 +1,233 @@
+//! The task that a peer lives in: it carries packets between the sockets and the agent, and wakes
+//! it when it wants to be woken.
+
+use super::udp::{self, Heard};
+use super::{Options, Progress};
+use crate::ice::{Agent, Event, Output};
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Packets that may wait for the agent; more are dropped by the kernel.
+const QUEUE: usize = 1024;
+/// Payloads that may wait for the user.
+const MOST_DATA: usize = 256;
+
+/// What the peer's methods and its driver share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    start: Instant,
+    /// Tells the driver that the agent has something to do.
+    wake: Notify,
+    /// Tells the methods that something has changed.
+    news: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub agent: Agent,
+    pub progress: Vec<Progress>,
+    pub pongs: HashMap<u64, Duration>,
+    pub data: VecDeque<Vec<u8>>,
+    /// A pair was selected, or all have failed.
+    pub decided: bool,
+    closing: bool,
+    /// The driver has ended.
+    pub ended: bool,
+}
+
+impl Shared {
+    pub fn new(agent: Agent) -> Self {
+        let state = State {
+            agent,
+            progress: Vec::new(),
+            pongs: HashMap::new(),
+            data: VecDeque::new(),
+            decided: false,
+            closing: false,
+            ended: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            start: Instant::now(),
+            wake: Notify::new(),
+            news: watch::Sender::new(0),
+        }
+    }
+
+    /// A panic elsewhere does not make the state worse than it is.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls the agent, and lets the driver do what it then wants.
+    pub fn agent<T>(&self, call: impl FnOnce(&mut Agent, Duration) -> T) -> T {
+        let result = call(&mut self.lock().agent, self.start.elapsed());
+        self.wake.notify_one();
+        result
+    }
+
+    /// Waits until `look` sees what it looks for.
+    pub async fn until<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
+        let mut news = self.news.subscribe();
+        loop {
+            if let Some(found) = look(&mut self.lock()) {
+                return found;
+            }
+            // cannot fail: the sender is ours
+            let _changed = news.changed().await;
+        }
+    }
+
+    pub fn take_pongs(&self, numbers: &[u64]) -> Vec<Option<Duration>> {
+        let mut state = self.lock();
+        numbers.iter().map(|number| state.pongs.remove(number)).collect()
+    }
+
+    pub fn close(&self) {
+        self.lock().closing = true;
+        self.wake.notify_one();
+    }
+
+    fn changed(&self) {
+        self.news.send_modify(|version| *version = version.wrapping_add(1));
+    }
+}
+
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    sockets: Vec<(SocketAddr, Arc<UdpSocket>)>,
+    inbox: mpsc::Receiver<Heard>,
+    /// The readers; they end with the driver.
+    _readers: JoinSet<()>,
+}
+
+impl Driver {
+    pub fn new(
+        shared: Arc<Shared>,
+        sockets: Vec<(SocketAddr, UdpSocket)>,
+        _options: &Options,
+    ) -> Self {
+        let (events, inbox) = mpsc::channel(QUEUE);
+        let mut readers = JoinSet::new();
+        let sockets: Vec<_> =
+            sockets.into_iter().map(|(local, socket)| (local, Arc::new(socket))).collect();
+        for (local, socket) in &sockets {
+            readers.spawn(udp::read(*local, Arc::clone(socket), events.clone()));
+        }
+        Self { shared, sockets, inbox, _readers: readers }
+    }
+
+    pub async fn run(mut self) {
+        loop {
+            let (wait, closing) = self.perform();
+            if closing {
+                break;
+            }
+            let shared = Arc::clone(&self.shared);
+            let due = shared.start.checked_add(wait);
+            tokio::select! {
+                heard = self.inbox.recv() => {
+                    if let Some(heard) = heard {
+                        self.take(heard);
+                    }
+                    // What has arrived together is handled together.
+                    while let Ok(heard) = self.inbox.try_recv() {
+                        self.take(heard);
+                    }
+                }
+                () = shared.wake.notified() => {}
+                () = sleep(due) => {}
+            }
+        }
+        self.shared.lock().ended = true;
+        self.shared.changed();
+    }
+
+    /// Does all that the agent wants now; when to come again, and whether to end.
+    fn perform(&self) -> (Duration, bool) {
+        let closing = {
+            let mut state = self.shared.lock();
+            if state.closing {
+                state.agent.close(self.shared.start.elapsed());
+            }
+            state.closing
+        };
+        let mut changed = false;
+        let wait = loop {
+            let output = self.shared.lock().agent.poll(self.shared.start.elapsed());
+            match output {
+                Output::Send { from, to, bytes } => self.send(from, to, &bytes),
+                Output::Relay { .. } => {}
+                Output::Event(event) => {
+                    changed = true;
+                    note(&mut self.shared.lock(), event);
+                }
+                Output::Wait(until) => break until,
+            }
+        };
+        if changed {
+            self.shared.changed();
+        }
+        (wait, closing)
+    }
+
+    fn send(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        let Some((_, socket)) = self.sockets.iter().find(|(local, _)| *local == from) else {
+            return;
+        };
+        if let Err(why) = udp::send(socket, to, bytes) {
+            self.shared.lock().agent.unreachable(from, to, &why);
+        }
+    }
+
+    fn take(&self, heard: Heard) {
+        let mut state = self.shared.lock();
+        let now = self.shared.start.elapsed();
+        match heard {
+            Heard::Datagram { local, from, bytes } => {
+                state.agent.receive(now, local, from, &bytes);
+            }
+            Heard::Unreachable { local, to, why } => state.agent.unreachable(local, to, &why),
+        }
+    }
+}
+
+fn note(state: &mut State, event: Event) {
+    match event {
+        Event::FirstCheck => state.progress.push(Progress::FirstCheck),
+        Event::Selected(pair) => {
+            state.decided = true;
+            state.progress.push(Progress::Selected(pair));
+        }
+        Event::Failed => state.decided = true,
+        Event::RelayLost(server, failure) => {
+            state.progress.push(Progress::RelayLost(server, failure));
+        }
+        Event::Lost(why) => state.progress.push(Progress::Lost(why)),
+        Event::Data(data) => {
+            if state.data.len() < MOST_DATA {
+                state.data.push_back(data);
+            }
+        }
+        Event::Pong { number, round_trip } => {
+            state.pongs.insert(number, round_trip);
+        }
+        // The methods look at the agent for these.
+        Event::Candidate(_) | Event::Gathered => {}
+    }
+}
+
+/// Until a time that may be beyond what the clock can say.
+async fn sleep(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
