@@ -4,8 +4,11 @@
 
 #[path = "support/coturn.rs"]
 mod coturn;
+#[path = "support/faulty_turn.rs"]
+mod faulty;
 
 use coturn::Coturn;
+use faulty::Fault;
 use natscope::net::tls::Tls;
 use natscope::net::turn::Session;
 use natscope::stun::Patience;
@@ -118,4 +121,295 @@ fn a_server_that_dies_is_lost() {
             assert_eq!(session.event().await, Event::Failed(Failure::Lost));
         });
     }
+}
+
+/// A certificate authority's file, and a certificate and key that it gave to `name`.
+struct Certified {
+    folder: tempfile::TempDir,
+}
+
+impl Certified {
+    fn new(name: &str, expired: bool) -> Self {
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+        let folder = tempfile::tempdir().unwrap();
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.distinguished_name.push(rcgen::DnType::CommonName, format!("CA of {name}"));
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority_key = KeyPair::generate().unwrap();
+        let root = authority.self_signed(&authority_key).unwrap();
+        let issuer = Issuer::new(authority, authority_key);
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        if expired {
+            params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        }
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        std::fs::write(folder.path().join("ca.pem"), root.pem()).unwrap();
+        std::fs::write(folder.path().join("cert.pem"), certificate.pem()).unwrap();
+        std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn coturn(&self) -> Coturn {
+        Coturn::start(&[], Some((&self.path("cert.pem"), &self.path("key.pem"))))
+    }
+}
+
+#[test]
+fn coturn_relays_over_tls() {
+    if coturn::installed() {
+        let certified = Certified::new("localhost", false);
+        let coturn = certified.coturn();
+        let tls = Tls::new(Some(&certified.path("ca.pem"))).unwrap();
+        run(exchange(server(coturn.tls, Over::Tls), &tls));
+    }
+}
+
+#[test]
+fn a_bad_certificate_is_told_from_another_bad_certificate() {
+    if !coturn::installed() {
+        return;
+    }
+    for (name, expired, trusted, said) in [
+        ("localhost", false, false, "UnknownIssuer"),
+        ("other.example", false, true, "not valid for name"),
+        ("localhost", true, true, "expired"),
+    ] {
+        let certified = Certified::new(name, expired);
+        let coturn = certified.coturn();
+        let ca = certified.path("ca.pem");
+        // somebody else's authority, so that there is one even where the system has none
+        let stranger = Certified::new("stranger", false);
+        let ca = if trusted { ca } else { stranger.path("ca.pem") };
+        let tls = Tls::new(Some(&ca)).unwrap();
+        let server = server(coturn.tls, Over::Tls);
+        let failure = run(Session::open(server, None, &tls, Patience::lab())).unwrap_err();
+        assert!(matches!(&failure, Failure::Tls { why } if why.contains(said)), "{failure}");
+    }
+}
+
+#[test]
+fn what_speaks_no_tls_is_a_tls_fault() {
+    run(async {
+        let (address, _) = faulty::tcp(Fault::Text).await;
+        let stranger = Certified::new("stranger", false);
+        let tls = Tls::new(Some(&stranger.path("ca.pem"))).unwrap();
+        let opened = Session::open(server(address, Over::Tls), None, &tls, Patience::lab()).await;
+        let failure = opened.unwrap_err();
+        // it answers nothing that it understands; it is asked in TLS
+        assert!(matches!(failure, Failure::Tls { .. } | Failure::NoAnswer { .. }), "{failure}");
+    });
+}
+
+#[test]
+fn a_ca_file_without_certificates_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, "nothing\n").unwrap();
+    let error = Tls::new(Some(&file)).unwrap_err().to_string();
+    assert!(error.contains("ca.pem") && error.contains("no certificate"), "{error}");
+    let error = Tls::new(Some(&folder.path().join("none.pem"))).unwrap_err().to_string();
+    assert!(error.contains("none.pem"), "{error}");
+}
+
+/// Whom a faulty server is blamed for, over UDP and over TCP alike.
+fn blames(fault: Fault, expected: impl Fn(&Failure) -> bool) {
+    run(async {
+        let (udp, _) = faulty::udp(fault).await;
+        let over_udp = failure(server(udp, Over::Udp)).await;
+        assert!(expected(&over_udp), "{fault:?} over UDP: {over_udp:?}");
+        let (tcp, _) = faulty::tcp(fault).await;
+        let over_tcp = failure(server(tcp, Over::Tcp)).await;
+        assert!(expected(&over_tcp), "{fault:?} over TCP: {over_tcp:?}");
+    });
+}
+
+#[test]
+fn a_server_without_fault_allocates() {
+    run(async {
+        for fault in [Fault::None, Fault::Stale(1), Fault::BadSoftware] {
+            let (address, _) = faulty::udp(fault).await;
+            let (_, event) = first(server(address, Over::Udp)).await.unwrap();
+            let relayed = faulty::RELAYED.parse().unwrap();
+            assert!(
+                matches!(event, Event::Allocated { relayed: r, .. } if r == relayed),
+                "{fault:?}: {event:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn every_error_code_has_a_name_whether_it_is_signed_or_not() {
+    for signed in [false, true] {
+        for (code, expected) in [
+            (403, Failure::Forbidden),
+            (437, Failure::Mismatch),
+            (440, Failure::FamilyNotSupported),
+            (441, Failure::WrongCredentials),
+            (442, Failure::UnsupportedTransport),
+            (486, Failure::QuotaReached),
+            (508, Failure::InsufficientCapacity),
+            (300, Failure::TryAlternate { to: "192.0.2.99:3478".to_owned() }),
+            (500, Failure::Error { code: 500, reason: "as \u{fffd}[31mconfigured".to_owned() }),
+        ] {
+            blames(Fault::Code(code, signed), |failure| *failure == expected);
+        }
+    }
+}
+
+#[test]
+fn endless_401_and_438_end() {
+    let realm = faulty::REALM.to_owned();
+    blames(Fault::AlwaysAsks, |failure| *failure == Failure::Unauthorized { realm: realm.clone() });
+    blames(Fault::Stale(usize::MAX), |failure| *failure == Failure::StaleNonce);
+}
+
+#[test]
+fn answers_that_are_not_turn_are_nonsense() {
+    blames(Fault::NoCode, |f| matches!(f, Failure::Nonsense { what } if what.contains("code")));
+    blames(
+        Fault::AsksWithoutRealm,
+        |f| matches!(f, Failure::Nonsense { what } if what.contains("realm")),
+    );
+    blames(
+        Fault::NoRelayed,
+        |f| matches!(f, Failure::Nonsense { what } if what.contains("relayed address")),
+    );
+    blames(
+        Fault::Unsigned,
+        |f| matches!(f, Failure::Nonsense { what } if what.contains("MESSAGE-INTEGRITY")),
+    );
+    blames(Fault::Text, |f| *f == Failure::Nonsense { what: "`SSH-2.0-OpenSSH_9.6`".to_owned() });
+}
+
+#[test]
+fn silence_is_told_from_a_stun_server() {
+    blames(Fault::StunOnly, |f| *f == Failure::NotTurn);
+    blames(Fault::Silent, |f| matches!(f, Failure::NoAnswer { .. }));
+    blames(
+        Fault::SilentOnceAsked,
+        |f| matches!(f, Failure::NoAnswer { tried } if tried.contains("asked for credentials")),
+    );
+}
+
+#[test]
+fn a_refused_port_is_no_silence() {
+    run(async {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let closed = socket.local_addr().unwrap();
+        drop(socket);
+        let started = std::time::Instant::now();
+        let over_udp = failure(server(closed, Over::Udp)).await;
+        assert!(
+            matches!(&over_udp, Failure::Refused { why } if why.contains("port")),
+            "{over_udp}"
+        );
+        let over_tcp = failure(server(closed, Over::Tcp)).await;
+        assert!(matches!(over_tcp, Failure::Refused { .. }), "{over_tcp}");
+        assert!(started.elapsed() < Patience::lab().total(), "not by a timeout");
+    });
+}
+
+#[test]
+fn a_closed_connection_is_named() {
+    run(async {
+        let (address, _) = faulty::tcp(Fault::Closes).await;
+        let failure = failure(server(address, Over::Tcp)).await;
+        assert!(matches!(&failure, Failure::Connection { why } if why.contains("closed")));
+    });
+}
+
+#[test]
+fn a_refused_peer_is_told_and_costs_one_request() {
+    for signed in [false, true] {
+        run(async {
+            let (address, seen) = faulty::udp(Fault::PermissionCode(403, signed)).await;
+            let (mut session, _) = first(server(address, Over::Udp)).await.unwrap();
+            let peer: SocketAddr = "198.51.100.7:7".parse().unwrap();
+            session.send(peer, b"dropped");
+            let refused = Event::Refused { peer: peer.ip(), failure: Failure::Forbidden };
+            assert_eq!(session.event().await, refused);
+            session.send(peer, b"dropped as well");
+            session.permit(peer.ip());
+            let other: SocketAddr = "198.51.100.8:8".parse().unwrap();
+            session.permit(other.ip());
+            let refused = Event::Refused { peer: other.ip(), failure: Failure::Forbidden };
+            assert_eq!(session.event().await, refused, "the other peer is asked for apart");
+            assert_eq!(faulty::count(&seen, 8), 2, "one request for each peer");
+        });
+    }
+}
+
+#[test]
+fn without_a_channel_packets_go_on() {
+    run(async {
+        let (address, _) = faulty::udp(Fault::ChannelCode(508)).await;
+        let (mut session, _) = first(server(address, Over::Udp)).await.unwrap();
+        let peer: SocketAddr = "198.51.100.7:7".parse().unwrap();
+        session.bind_channel(peer);
+        assert_eq!(session.event().await, Event::Permitted(peer.ip()));
+        let unbound = Event::Unbound { peer, failure: Failure::InsufficientCapacity };
+        assert_eq!(session.event().await, unbound);
+        assert!(!session.client().ended());
+    });
+}
+
+#[test]
+fn an_unanswered_permission_is_told_before_the_server_is_given_up() {
+    run(async {
+        let (address, _) = faulty::udp(Fault::SilentOnceAllocated).await;
+        let (mut session, _) = first(server(address, Over::Udp)).await.unwrap();
+        let peer: SocketAddr = "198.51.100.7:7".parse().unwrap();
+        session.permit(peer.ip());
+        let event = session.event().await;
+        assert!(
+            matches!(&event, Event::Refused { failure: Failure::NoAnswer { .. }, .. }),
+            "{event:?}"
+        );
+        assert_eq!(session.event().await, Event::Failed(Failure::Lost));
+    });
+}
+
+#[test]
+fn a_server_that_falls_silent_is_lost_within_seconds() {
+    for tcp in [false, true] {
+        run(async {
+            let (address, over) = if tcp {
+                (faulty::tcp(Fault::SilentOnceAllocated).await.0, Over::Tcp)
+            } else {
+                (faulty::udp(Fault::SilentOnceAllocated).await.0, Over::Udp)
+            };
+            let (mut session, _) = first(server(address, over)).await.unwrap();
+            let started = std::time::Instant::now();
+            assert_eq!(session.event().await, Event::Failed(Failure::Lost));
+            assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+        });
+    }
+}
+
+#[test]
+fn a_restarted_server_has_no_such_allocation() {
+    run(async {
+        let (address, _) = faulty::udp(Fault::Forgets).await;
+        let (mut session, _) = first(server(address, Over::Udp)).await.unwrap();
+        assert_eq!(session.event().await, Event::Failed(Failure::Mismatch));
+    });
+}
+
+#[test]
+fn a_server_without_fault_is_not_lost() {
+    run(async {
+        let (address, seen) = faulty::udp(Fault::None).await;
+        let (mut session, _) = first(server(address, Over::Udp)).await.unwrap();
+        let quiet = tokio::time::timeout(Duration::from_millis(3500), session.event()).await;
+        assert!(quiet.is_err(), "{quiet:?}");
+        let asked = faulty::count(&seen, 4);
+        assert!((2..=4).contains(&asked), "it is asked about once a second, not {asked} times");
+    });
 }

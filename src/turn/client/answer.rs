@@ -194,7 +194,8 @@ impl Client {
         if let Some(what) = self.nonsense.take() {
             return Failure::Nonsense { what };
         }
-        if self.answers_binding {
+        let asked_for_credentials = self.asked.any(method::ALLOCATE, true);
+        if self.answers_binding && !asked_for_credentials {
             return Failure::NotTurn;
         }
         let over = match self.server.over {
@@ -203,7 +204,7 @@ impl Client {
             Over::Tls => "TLS",
         };
         let (at, total) = (self.server.address, self.patience.total().as_secs_f64());
-        let tried = if self.asked.any(method::ALLOCATE, true) {
+        let tried = if asked_for_credentials {
             format!("{at} over {over} asked for credentials and then said nothing for {total:.1} s")
         } else if self.stream.is_some() {
             format!("{at} over {over}, {total:.1} s")
