@@ -1,5 +1,7 @@
 //! Two peers on the loopback: they connect, measure, notice each other's end, and say why not.
 
+// A test measures real time.
+#![allow(clippy::disallowed_methods)]
 use natscope::ice::{Connection, Description, Kind, Outcome, Pace, Role};
 use natscope::net::bind::Bind;
 use natscope::net::ice::{self, Options, Peer, Progress};

@@ -4,7 +4,7 @@
 use super::checks::{self, Checks, Secrets};
 use super::consent::{self, Consent, Rhythm, Terms};
 use super::echo::{Echo, Payload};
-use super::gather::Gathering;
+use super::gather::{Answer, Gathering};
 use super::local::{COMPONENT, Locals, priority};
 use super::relays::{self, Relays};
 use super::trace::{Trace, Way};
@@ -144,7 +144,7 @@ impl Agent {
         let own = (secret(&mut rng, 8), secret(&mut rng, 24));
         let tie_breaker = rng.random();
         let gathering = Gathering::new(config.pace.gather, config.pace.between);
-        let relays = Relays::new(&config.turn, &config.pace);
+        let relays = Relays::new(&config.turn, config.pace.gather);
         let role = config.role;
         Self {
             config,
@@ -178,13 +178,13 @@ impl Agent {
     }
 
     /// A socket of this host. Its servers are asked from it at once.
-    pub fn add_host(&mut self, local: SocketAddr) {
+    pub fn add_host(&mut self, now: Duration, local: SocketAddr) {
         self.hosts.push(local);
         if self.config.policy == Policy::RelayOnly {
             return;
         }
         let added = self.locals.add(Kind::Host, local, local, None, "");
-        self.tell(added);
+        self.tell(now, added);
         for (server, to) in &self.config.stun {
             if to.is_ipv4() == local.is_ipv4() {
                 self.gathering.add(server, *to, local, self.rng.random());
@@ -203,8 +203,8 @@ impl Agent {
     }
 
     /// The link to a TURN server could not be opened, or broke.
-    pub fn relay_failed(&mut self, now: Duration, turn: usize, failure: turn::Failure) {
-        self.relays.failed(now, turn, failure);
+    pub fn relay_failed(&mut self, turn: usize, failure: turn::Failure) {
+        self.relays.failed(turn, failure);
     }
 
     /// Bytes came from a TURN server.
@@ -225,14 +225,14 @@ impl Agent {
     }
 
     /// The peer's description. The first one counts; later ones only bring candidates.
-    pub fn set_remote(&mut self, description: &Description) {
+    pub fn set_remote(&mut self, now: Duration, description: &Description) {
         if self.other.is_none() {
             // What is longer than SDP allows would not fit a request.
             let cut = |text: &str| text.chars().take(256).collect::<String>();
             self.other = Some((cut(&description.ufrag), cut(&description.pwd)));
         }
         for candidate in &description.candidates {
-            self.add_remote(candidate.clone());
+            self.add_remote(now, candidate.clone());
         }
         if description.complete || !description.trickle {
             self.end_remote();
@@ -240,7 +240,7 @@ impl Agent {
     }
 
     /// A candidate of the peer's. What cannot be used is noted all the same.
-    pub fn add_remote(&mut self, candidate: Candidate) {
+    pub fn add_remote(&mut self, now: Duration, candidate: Candidate) {
         let known = |other: &Candidate| {
             other.address == candidate.address && other.transport == candidate.transport
         };
@@ -251,7 +251,7 @@ impl Agent {
             return;
         }
         self.remotes.push(candidate);
-        self.feed();
+        self.feed(now);
     }
 
     /// The peer has no more candidates.
@@ -269,11 +269,12 @@ impl Agent {
 
     /// A packet came in at a host address.
     pub fn receive(&mut self, now: Duration, local: SocketAddr, from: SocketAddr, bytes: &[u8]) {
-        if let Some(news) = self.gathering.receive(now, local, from, bytes) {
-            if let Some((server, mapped)) = news {
+        let news = self.gathering.receive(now, local, from, bytes);
+        if news != Answer::Not {
+            if let Answer::New(server, mapped) = news {
                 let kind = Kind::ServerReflexive;
                 let added = self.locals.add(kind, mapped, local, Some(local), &server);
-                self.tell(added);
+                self.tell(now, added);
             }
             return;
         }
@@ -341,11 +342,10 @@ impl Agent {
                 relays::Step::Send { turn, bytes } => {
                     self.out.push_back(Output::Relay { turn, bytes });
                 }
-                relays::Step::Allocated { server, relayed, mapped, local } => {
-                    // What the server saw of the link's socket is no candidate: nobody listens there.
-                    let related = Some(mapped.unwrap_or(local));
+                relays::Step::Allocated { server, relayed, related } => {
+                    let related = Some(related);
                     let added = self.locals.add(Kind::Relayed, relayed, relayed, related, &server);
-                    self.tell(added);
+                    self.tell(now, added);
                 }
                 relays::Step::Data { relayed, peer, payload } => {
                     self.route(now, relayed, peer, &payload);
@@ -372,10 +372,8 @@ impl Agent {
     fn relay_lost(&mut self, server: &str, relayed: Option<SocketAddr>, failure: turn::Failure) {
         let why = format!("the relay {server} was lost: {failure}");
         self.out.push_back(Output::Event(Event::RelayLost(server.to_owned(), failure)));
-        if let State::Connected { way, .. } = self.state {
-            if Some(way.0) == relayed {
-                self.lose(why);
-            }
+        if matches!(self.state, State::Connected { way, .. } if Some(way.0) == relayed) {
+            self.lose(why);
         }
     }
 
@@ -431,14 +429,14 @@ impl Agent {
         }
         if self.checks.is_none() {
             self.checks = Checks::new(self.role, &self.config.pace, &self.own, &other);
-            self.feed();
+            self.feed(now);
             for (base, from, bytes) in std::mem::take(&mut self.early) {
                 self.route(now, base, from, &bytes);
             }
         }
         if !self.relays_released && now >= self.release(started) {
             self.relays_released = true;
-            self.feed();
+            self.feed(now);
             for (base, from, bytes) in std::mem::take(&mut self.held) {
                 self.route(now, base, from, &bytes);
             }
@@ -454,7 +452,7 @@ impl Agent {
     }
 
     /// Gives the checks every candidate whose turn has come; those that they have do not count.
-    fn feed(&mut self) {
+    fn feed(&mut self, now: Duration) {
         let Some(checks) = &mut self.checks else { return };
         let due = |kind: Kind| kind != Kind::Relayed || self.relays_released;
         for own in self.locals.all() {
@@ -465,6 +463,13 @@ impl Agent {
         for remote in self.remotes.iter().filter(|remote| due(remote.kind)) {
             if remote.component == COMPONENT && remote.transport == Transport::Udp {
                 checks.add_remote(remote.address, remote.priority);
+            }
+        }
+        // Relays take a round trip for each permission: asked for before they are needed, those that
+        // may help first.
+        for kind in [Kind::ServerReflexive, Kind::PeerReflexive, Kind::Relayed, Kind::Host] {
+            for remote in self.remotes.iter().filter(|remote| remote.kind == kind) {
+                self.relays.permit(now, remote.address.ip());
             }
         }
     }
@@ -573,10 +578,10 @@ impl Agent {
             return wait(&mut self.held, base, from, bytes);
         }
         self.trace.received(now, (base, from), bytes);
-        if let (Some(consent), Some(other)) = (&mut self.consent, &self.other) {
-            if consent.receive(now, (base, from), other, bytes) {
-                return;
-            }
+        if let (Some(consent), Some(other)) = (&mut self.consent, &self.other)
+            && consent.receive(now, (base, from), other, bytes)
+        {
+            return;
         }
         if let Some(checks) = &mut self.checks {
             self.heard.get_or_insert(now);
@@ -598,10 +603,10 @@ impl Agent {
         }
     }
 
-    fn tell(&mut self, added: Option<Candidate>) {
+    fn tell(&mut self, now: Duration, added: Option<Candidate>) {
         if let Some(candidate) = added {
             self.out.push_back(Output::Event(Event::Candidate(candidate)));
-            self.feed();
+            self.feed(now);
         }
     }
 }

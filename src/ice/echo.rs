@@ -76,9 +76,9 @@ mod tests {
         let ms = Duration::from_millis;
         let (mut here, mut there) = (Echo::default(), Echo::default());
         let (number, ping) = here.ping(ms(5));
-        let Payload::Ping(pong) = there.receive(ms(6), &ping) else { panic!("no ping") };
-        assert_eq!(here.receive(ms(8), &pong), Payload::Pong { number, round_trip: ms(3) });
-        assert_eq!(here.receive(ms(9), &pong), Payload::Other);
+        let Payload::Ping(answer) = there.receive(ms(6), &ping) else { panic!("no ping") };
+        assert_eq!(here.receive(ms(8), &answer), Payload::Pong { number, round_trip: ms(3) });
+        assert_eq!(here.receive(ms(9), &answer), Payload::Other);
         assert_eq!(here.receive(ms(9), b"\xc0nec\x03"), Payload::Other);
     }
 }

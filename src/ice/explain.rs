@@ -1,6 +1,7 @@
 //! Why: one sentence, built from what was observed.
 
 use super::{Check, CheckResult, Connection, Gathered, Kind, Outcome};
+use std::fmt::Write;
 use std::net::SocketAddr;
 
 /// The sentence that one side can say for itself.
@@ -43,7 +44,8 @@ fn failed(outcome: &Outcome, strangers: u32, remote_complete: bool) -> String {
     let mut sentence = reason(outcome, strangers, remote_complete);
     let lost = outcome.turn.iter().find_map(|turn| Some((&turn.server, turn.failure.as_ref()?)));
     if let Some((server, failure)) = lost {
-        sentence.push_str(&format!("; the relay of {server} could not help: {failure}"));
+        // writing to a string cannot fail
+        let _ = write!(sentence, "; the relay of {server} could not help: {failure}");
     } else if outcome.turn.is_empty() && !relays(outcome) {
         sentence.push_str("; there was no relay on either side");
     }

@@ -1,9 +1,9 @@
 //! Asking STUN servers what they see (RFC 8445 section 5.1.1.2), and asking again so that the
 //! NAT's binding lives until the checks begin (section 5.1.1.4).
 
+use super::Gathered;
 use super::trace::ms;
-use super::{Gathered, Retries};
-use crate::stun::{self, Class, TransactionId};
+use crate::stun::{self, Class, Patience, TransactionId};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -28,12 +28,23 @@ struct Question {
 #[derive(Debug)]
 pub(super) struct Gathering {
     questions: Vec<Question>,
-    retries: Retries,
+    patience: Patience,
     between: Duration,
     /// Not sooner than this is another new question sent.
     next_new: Duration,
     /// Asks again to keep bindings.
     keeping: bool,
+}
+
+/// What a packet is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// No answer to a question.
+    Not,
+    /// One that says nothing new.
+    Known,
+    /// What this server sees.
+    New(String, SocketAddr),
 }
 
 /// A packet to a server.
@@ -45,8 +56,8 @@ pub(super) struct Ask {
 }
 
 impl Gathering {
-    pub const fn new(retries: Retries, between: Duration) -> Self {
-        Self { questions: Vec::new(), retries, between, next_new: Duration::ZERO, keeping: true }
+    pub const fn new(patience: Patience, between: Duration) -> Self {
+        Self { questions: Vec::new(), patience, between, next_new: Duration::ZERO, keeping: true }
     }
 
     pub fn add(&mut self, server: &str, to: SocketAddr, base: SocketAddr, id: TransactionId) {
@@ -88,11 +99,11 @@ impl Gathering {
             }
             if question.answer.is_some() {
                 question.due = now + KEEP_EVERY;
-            } else if question.sent >= self.retries.tries.max(1) {
+            } else if question.sent >= self.patience.tries.max(1) {
                 question.answer = Some(Err(format!(
                     "no answer to {} requests in {:.1} s",
                     question.sent,
-                    self.retries.total().as_secs_f64()
+                    self.patience.total().as_secs_f64()
                 )));
                 continue;
             } else {
@@ -101,7 +112,7 @@ impl Gathering {
                     self.next_new = now + self.between;
                 }
                 question.sent += 1;
-                question.due = now + self.retries.wait(question.sent);
+                question.due = now + self.patience.wait(question.sent);
             }
             let bytes = stun::encode_request(question.id, stun::Request::default());
             return Ok(Ask { from: question.base, to: question.to, bytes });
@@ -109,30 +120,31 @@ impl Gathering {
         Err(wait)
     }
 
-    /// Takes a packet if it is an answer to a question; what it says is new when it is the first.
+    /// Takes a packet if it is an answer to a question.
     pub fn receive(
         &mut self,
         now: Duration,
         base: SocketAddr,
         from: SocketAddr,
         bytes: &[u8],
-    ) -> Option<Option<(String, SocketAddr)>> {
-        let message = stun::read(bytes).ok()?;
-        if !matches!(message.class, Class::Success | Class::Error) {
-            return None;
-        }
-        let question = self.questions.iter_mut().find(|question| {
+    ) -> Answer {
+        let Ok(message) = stun::read(bytes) else { return Answer::Not };
+        let found = self.questions.iter_mut().find(|question| {
             question.id == message.id && question.base == base && question.to == from
-        })?;
-        let (None, Some(began)) = (&question.answer, question.began) else { return Some(None) };
-        let mapped = message.reflexive().filter(|_| message.class == Class::Success);
+        });
+        let Some(question) = found else { return Answer::Not };
+        if !matches!(message.class, Class::Success | Class::Error) {
+            return Answer::Not;
+        }
+        let (None, Some(began)) = (&question.answer, question.began) else { return Answer::Known };
         question.due = now + KEEP_EVERY;
+        let mapped = message.reflexive().filter(|_| message.class == Class::Success);
         question.answer = Some(match (mapped, message.error) {
             (Some(mapped), _) => Ok((mapped, now.saturating_sub(began))),
             (None, Some((code, reason))) => Err(format!("it answered with {code} {reason}")),
             (None, None) => Err("its answer has no address in it".to_owned()),
         });
-        Some(mapped.map(|mapped| (question.server.clone(), mapped)))
+        mapped.map_or(Answer::Known, |mapped| Answer::New(question.server.clone(), mapped))
     }
 
     /// The network says that a server cannot be reached.

@@ -27,7 +27,7 @@ pub use description::Description;
 pub use outcome::{
     Allocation, Check, CheckResult, Connection, Gathered, Outcome, Pair, PairEnd, Role,
 };
-pub use pace::{Pace, Retries};
+pub use pace::Pace;
 
 /// Which candidates are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,37 +1,7 @@
 //! How quickly an attempt is made, and when it is given up.
 
+use crate::stun::Patience;
 use std::time::Duration;
-
-/// When a request is repeated, and when it is given up (RFC 8489 section 6.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retries {
-    /// After the first sending; doubled after each further one.
-    pub first: Duration,
-    /// No wait is longer.
-    pub most: Duration,
-    /// How often it is sent in all; at least 1.
-    pub tries: u32,
-    /// After the last sending.
-    pub last: Duration,
-}
-
-impl Retries {
-    /// The wait after the `sent`-th sending (from 1): until the next, or until it is given up.
-    #[must_use]
-    pub fn wait(&self, sent: u32) -> Duration {
-        if sent >= self.tries {
-            return self.last;
-        }
-        let factor = 1_u32.checked_shl(sent.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.first.saturating_mul(factor).min(self.most)
-    }
-
-    /// From the first sending until it is given up.
-    #[must_use]
-    pub fn total(&self) -> Duration {
-        (1..=self.tries.max(1)).map(|sent| self.wait(sent)).sum()
-    }
-}
 
 /// The times of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +9,9 @@ pub struct Pace {
     /// Between two new checks (Ta of RFC 8445 section 14.2); at least 5 ms.
     pub between: Duration,
     /// Of a check.
-    pub check: Retries,
-    /// Of a question to a STUN server.
-    pub gather: Retries,
+    pub check: Patience,
+    /// Of a question to a STUN or TURN server.
+    pub gather: Patience,
     /// How long direct pairs go before pairs with a relay: a relay answers at once, a hole is
     /// punched with the second packet or the third, and the first success wins.
     pub relay_after: Duration,
@@ -62,11 +32,11 @@ impl Pace {
     #[must_use]
     pub const fn internet() -> Self {
         let ms = Duration::from_millis;
-        let retries = Retries { first: ms(250), most: ms(1600), tries: 7, last: ms(1600) };
+        let retries = Patience { first: ms(250), most: ms(1600), tries: 7, last: ms(1600) };
         Self {
             between: ms(20),
             check: retries,
-            gather: Retries { first: ms(250), most: ms(1000), tries: 5, last: ms(1000) },
+            gather: Patience { first: ms(250), most: ms(1000), tries: 5, last: ms(1000) },
             relay_after: ms(800),
             patience: ms(20_000),
             peer_within: Duration::ZERO,
@@ -81,8 +51,8 @@ impl Pace {
         let ms = Duration::from_millis;
         Self {
             between: ms(5),
-            check: Retries { first: ms(40), most: ms(160), tries: 5, last: ms(160) },
-            gather: Retries { first: ms(40), most: ms(160), tries: 4, last: ms(160) },
+            check: Patience { first: ms(40), most: ms(160), tries: 5, last: ms(160) },
+            gather: Patience { first: ms(40), most: ms(160), tries: 4, last: ms(160) },
             relay_after: ms(200),
             patience: ms(2500),
             peer_within: Duration::ZERO,

@@ -65,7 +65,7 @@ pub fn addresses(bind: Option<&Bind>) -> Vec<IpAddr> {
         Bind::Address(_) => "",
     });
     let mut found: Vec<IpAddr> = of_interfaces(only).into_iter().filter(|ip| useful(*ip)).collect();
-    found.sort_by_key(|ip| ip.is_ipv4());
+    found.sort_by_key(IpAddr::is_ipv4);
     let mut seen = std::collections::HashSet::new();
     found.retain(|ip| seen.insert(*ip));
     found

@@ -1,9 +1,12 @@
 //! The task that a peer lives in: it carries packets between the sockets and the agent, and wakes
 //! it when it wants to be woken.
 
+use super::relay::{self, Said};
 use super::udp::{self, Heard};
 use super::{Options, Progress};
 use crate::ice::{Agent, Event, Output};
+use crate::net::bind::Bind;
+use crate::net::turn::Link;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,25 +106,38 @@ impl Shared {
 pub(super) struct Driver {
     shared: Arc<Shared>,
     sockets: Vec<(SocketAddr, Arc<UdpSocket>)>,
+    /// To the TURN servers, as far as they stand.
+    links: Vec<Option<Arc<Link>>>,
     inbox: mpsc::Receiver<Heard>,
+    relays: mpsc::Receiver<(usize, Said)>,
     /// The readers; they end with the driver.
-    _readers: JoinSet<()>,
+    readers: JoinSet<()>,
 }
 
 impl Driver {
     pub fn new(
         shared: Arc<Shared>,
         sockets: Vec<(SocketAddr, UdpSocket)>,
-        _options: &Options,
+        options: Options,
     ) -> Self {
-        let (events, inbox) = mpsc::channel(QUEUE);
+        let (heard, inbox) = mpsc::channel(QUEUE);
+        let (said, relays) = mpsc::channel(QUEUE);
         let mut readers = JoinSet::new();
         let sockets: Vec<_> =
             sockets.into_iter().map(|(local, socket)| (local, Arc::new(socket))).collect();
         for (local, socket) in &sockets {
-            readers.spawn(udp::read(*local, Arc::clone(socket), events.clone()));
+            readers.spawn(udp::read(*local, Arc::clone(socket), heard.clone()));
         }
-        Self { shared, sockets, inbox, _readers: readers }
+        let from = match options.bind {
+            Some(Bind::Address(ip)) => Some(ip),
+            _ => None,
+        };
+        let links = options.turn.iter().map(|_| None).collect();
+        for (turn, server) in options.turn.into_iter().enumerate() {
+            let from = from.filter(|ip| ip.is_ipv4() == server.address.is_ipv4());
+            readers.spawn(relay::live(turn, server, from, options.tls.clone(), said.clone()));
+        }
+        Self { shared, sockets, links, inbox, relays, readers }
     }
 
     pub async fn run(mut self) {
@@ -132,22 +148,56 @@ impl Driver {
             }
             let shared = Arc::clone(&self.shared);
             let due = shared.start.checked_add(wait);
+            // The senders live in the readers, and those as long as this: no `None` but at the end.
             tokio::select! {
-                heard = self.inbox.recv() => {
-                    if let Some(heard) = heard {
-                        self.take(heard);
-                    }
+                Some(heard) = self.inbox.recv() => {
+                    self.take(heard);
                     // What has arrived together is handled together.
                     while let Ok(heard) = self.inbox.try_recv() {
                         self.take(heard);
+                    }
+                }
+                Some((turn, said)) = self.relays.recv() => {
+                    self.listen(turn, said);
+                    while let Ok((turn, said)) = self.relays.try_recv() {
+                        self.listen(turn, said);
                     }
                 }
                 () = shared.wake.notified() => {}
                 () = sleep(due) => {}
             }
         }
+        self.readers.shutdown().await;
+        for link in self.links.drain(..).flatten() {
+            if let Some(link) = Arc::into_inner(link) {
+                link.flush().await;
+            }
+        }
         self.shared.lock().ended = true;
         self.shared.changed();
+    }
+
+    /// Something about a TURN server.
+    fn listen(&mut self, turn: usize, said: Said) {
+        let now = self.shared.start.elapsed();
+        let mut state = self.shared.lock();
+        match said {
+            Said::Open(link) => {
+                state.agent.relay_opened(now, turn, link.local());
+                if let Some(slot) = self.links.get_mut(turn) {
+                    *slot = Some(link);
+                }
+            }
+            Said::Bytes(bytes) => state.agent.relay_receive(now, turn, &bytes),
+            Said::Broken(failure) => state.agent.relay_failed(turn, failure),
+        }
+    }
+
+    fn relay(&self, turn: usize, bytes: &[u8]) {
+        let Some(Some(link)) = self.links.get(turn) else { return };
+        if let Err(failure) = link.send(bytes) {
+            self.shared.lock().agent.relay_failed(turn, failure);
+        }
     }
 
     /// Does all that the agent wants now; when to come again, and whether to end.
@@ -164,7 +214,7 @@ impl Driver {
             let output = self.shared.lock().agent.poll(self.shared.start.elapsed());
             match output {
                 Output::Send { from, to, bytes } => self.send(from, to, &bytes),
-                Output::Relay { .. } => {}
+                Output::Relay { turn, bytes } => self.relay(turn, &bytes),
                 Output::Event(event) => {
                     changed = true;
                     note(&mut self.shared.lock(), event);

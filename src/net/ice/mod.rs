@@ -12,10 +12,12 @@
 //! candidates as they come, and [`Peer::remote`] takes the peer's at any time.
 
 mod driver;
+mod relay;
 mod udp;
 
 use super::NetError;
 use super::bind::{self, Bind};
+use super::tls::Tls;
 use crate::ice::{Agent, Candidate, Config, Description, Outcome, Pace, Pair, Policy, Role};
 use crate::turn;
 use driver::{Driver, Shared};
@@ -34,6 +36,8 @@ pub struct Options {
     pub stun: Vec<(String, SocketAddr)>,
     /// TURN servers.
     pub turn: Vec<turn::Server>,
+    /// Whom to trust, for those over TLS.
+    pub tls: Tls,
     /// The times.
     pub pace: Pace,
     /// Also offer TCP (RFC 6544).
@@ -84,6 +88,7 @@ const MOST_ADDRESSES: usize = 8;
 ///
 /// # Errors
 /// No address to use, no socket, or no randomness.
+#[allow(clippy::unused_async)] // it must be called on a runtime, and this is how that is said
 pub async fn open(options: Options, role: Role) -> Result<Peer, NetError> {
     if let Some(bind) = &options.bind {
         bind.check()?;
@@ -103,7 +108,7 @@ pub async fn open(options: Options, role: Role) -> Result<Peer, NetError> {
         let bound = socket.and_then(|socket| Ok((socket.local_addr()?, socket)));
         match bound {
             Ok((local, socket)) => {
-                agent.add_host(local);
+                agent.add_host(Duration::ZERO, local);
                 sockets.push((local, socket));
             }
             // an address that has gone meanwhile, or is not usable yet: there may be others
@@ -118,7 +123,7 @@ pub async fn open(options: Options, role: Role) -> Result<Peer, NetError> {
     }
     agent.end_hosts();
     let shared = Arc::new(Shared::new(agent));
-    let driver = Driver::new(Arc::clone(&shared), sockets, &options);
+    let driver = Driver::new(Arc::clone(&shared), sockets, options);
     let driver = Some(tokio::spawn(driver.run()));
     Ok(Peer { shared, pace, driver })
 }
@@ -250,12 +255,12 @@ impl Drop for Peer {
 impl Remote {
     /// The other's description: credentials and the candidates so far.
     pub fn set(&self, description: &Description) {
-        self.0.agent(|agent, _| agent.set_remote(description));
+        self.0.agent(|agent, now| agent.set_remote(now, description));
     }
 
     /// One more candidate.
     pub fn add(&self, candidate: Candidate) {
-        self.0.agent(|agent, _| agent.add_remote(candidate));
+        self.0.agent(|agent, now| agent.add_remote(now, candidate));
     }
 
     /// No more will come.
