@@ -1,5 +1,7 @@
 //! `natscope serve`.
 
+mod turn;
+
 use super::exit::{self, Failure, Outcome, tell};
 use super::runtime;
 use crate::net::NetError;
@@ -14,9 +16,11 @@ Examples:
   natscope serve --listen 192.0.2.1 --alternate 192.0.2.2 \\
                  --listen 2001:db8::1 --alternate 2001:db8::2
   natscope serve --listen 192.0.2.1
+  natscope serve --listen 192.0.2.1 --turn --user alice --password-file alice.password
 
 With two addresses it is an RFC 5780 server on both, each with two ports: a prober can
-tell the filtering. With one it is a plain STUN server. It runs until SIGTERM or Ctrl-C.";
+tell the filtering. With one it is a plain STUN server. With --turn it relays besides, for
+users with a password only, and not to private networks. It runs until SIGTERM or Ctrl-C.";
 
 /// The port where none is given (RFC 8489 section 6.1), and the alternate's.
 const PORT: u16 = 3478;
@@ -38,6 +42,8 @@ pub struct Args {
     /// Serve UDP only
     #[arg(long)]
     no_tcp: bool,
+    #[command(flatten)]
+    turn: turn::Args,
 }
 
 /// An address, and a port if one was given.
@@ -75,7 +81,8 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     }
     let limit = (args.limit > 0)
         .then(|| Limit { per_second: args.limit, burst: args.limit.saturating_mul(2) });
-    let config = Config { limit, tcp: !args.no_tcp, ..Config::new(sites) };
+    let turn = args.turn.relay(&sites)?;
+    let config = Config { limit, tcp: !args.no_tcp, turn, ..Config::new(sites) };
     runtime()?.block_on(async {
         let server = Server::bind(config).map_err(|error| Failure::run(unopened(&error)))?;
         // Before anything is said: who reads "answering" may send SIGTERM the next moment.

@@ -1,11 +1,16 @@
-//! Drives a [`Responder`] on real sockets: UDP in batches, and TCP.
+//! Drives a [`Responder`], and a TURN relay beside it, on real sockets: UDP in batches, and TCP.
 
 mod batch;
+mod stream;
 mod tcp;
+mod turn;
+
+pub use turn::{RelayHandle, Turn};
 
 use super::NetError;
 use crate::server::{Limit, Over, Responder, Site, Sites};
-use batch::Batch;
+use crate::turn::relay;
+use batch::{Batch, LONGEST_DATAGRAM, LONGEST_REQUEST};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +18,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use turn::Hub;
 
 /// What to serve.
 #[derive(Debug, Clone)]
@@ -25,6 +31,8 @@ pub struct Config {
     pub tcp: bool,
     /// SOFTWARE in answers.
     pub software: String,
+    /// A TURN relay on the same sockets.
+    pub turn: Option<Turn>,
 }
 
 impl Config {
@@ -32,7 +40,7 @@ impl Config {
     #[must_use]
     pub fn new(sites: Vec<Sites>) -> Self {
         let software = concat!("natscope ", env!("CARGO_PKG_VERSION")).to_owned();
-        Self { sites, limit: Some(Limit::default()), tcp: true, software }
+        Self { sites, limit: Some(Limit::default()), tcp: true, software, turn: None }
     }
 }
 
@@ -40,6 +48,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Server {
     groups: Vec<Group>,
+    turn: Option<Arc<Hub>>,
 }
 
 /// One [`Sites`] and its sockets.
@@ -54,12 +63,39 @@ struct Group {
 #[derive(Debug, Clone)]
 struct Shared {
     responder: Arc<Mutex<Responder>>,
+    turn: Option<Arc<Hub>>,
     start: Instant,
 }
 
 impl Shared {
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// Sees to all datagrams of a batch; `answer` is room to write in.
+    fn answer(
+        &self,
+        site: Site,
+        local: SocketAddr,
+        socket: &Arc<UdpSocket>,
+        sockets: &HashMap<Site, Arc<UdpSocket>>,
+        batch: &mut Batch,
+        answer: &mut Vec<u8>,
+    ) {
+        let now = self.now();
+        let mut responder = self.responder.lock().unwrap_or_else(PoisonError::into_inner);
+        batch.each(|datagram| {
+            let (source, bytes) = (datagram.source, datagram.bytes);
+            if let Some(hub) = self.turn.as_ref().filter(|_| relay::is_turn(bytes)) {
+                return hub.receive_udp(local, socket, datagram);
+            }
+            let found = responder.respond(now, Over::Udp, site, source, bytes, answer);
+            let Some(found) = found else { return };
+            let Some(socket) = sockets.get(&found.from) else { return };
+            let from = datagram.out.len();
+            datagram.out.extend_from_slice(answer);
+            datagram.send_written(socket, found.to, from);
+        });
     }
 
     /// One message at a time; for TCP, where answers go back the way they came.
@@ -78,9 +114,21 @@ impl Server {
     /// [`NetError::Open`] names the address that could not be had.
     #[allow(clippy::needless_pass_by_value)] // a server owns its configuration
     pub fn bind(config: Config) -> Result<Self, NetError> {
-        let groups: Result<_, _> =
+        let groups: Result<Vec<_>, _> =
             config.sites.iter().map(|&sites| Group::bind(sites, &config)).collect();
-        Ok(Self { groups: groups? })
+        let groups = groups?;
+        let sites: Vec<Sites> = groups.iter().map(|group| group.responder.sites()).collect();
+        let turn = match config.turn {
+            Some(turn) => Some(Arc::new(Hub::new(turn, &sites, config.limit, &config.software)?)),
+            None => None,
+        };
+        Ok(Self { groups, turn })
+    }
+
+    /// Its relay, to be asked what it carries.
+    #[must_use]
+    pub fn relay(&self) -> Option<RelayHandle> {
+        self.turn.as_ref().map(Hub::handle)
     }
 
     /// The addresses it answers on, as bound.
@@ -96,20 +144,34 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), NetError> {
         let mut tasks = JoinSet::new();
         let start = Instant::now();
+        if let Some(hub) = &self.turn {
+            tasks.spawn(Arc::clone(hub).expire());
+        }
         for group in self.groups {
-            let shared = Shared { responder: Arc::new(Mutex::new(group.responder)), start };
+            let sites = group.responder.sites();
+            let local = |site: Site| sites.address(site);
+            let responder = Arc::new(Mutex::new(group.responder));
+            let shared = Shared { responder, turn: self.turn.clone(), start };
             let sockets: HashMap<Site, Arc<UdpSocket>> =
                 group.udp.into_iter().map(|(site, socket)| (site, Arc::new(socket))).collect();
             let sockets = Arc::new(sockets);
-            for &site in sockets.keys() {
-                tasks.spawn(serve_udp(site, Arc::clone(&sockets), shared.clone()));
+            for (&site, socket) in &*sockets {
+                let Some(local) = local(site) else { continue };
+                if let Some(hub) = &self.turn {
+                    hub.listen(local, socket);
+                }
+                tasks.spawn(serve_udp(site, local, Arc::clone(&sockets), shared.clone()));
             }
             for (site, listener) in group.tcp {
-                tasks.spawn(tcp::serve(site, listener, shared.clone()));
+                let Some(local) = local(site) else { continue };
+                tasks.spawn(tcp::serve(site, local, listener, shared.clone()));
             }
         }
         shutdown.await;
         tasks.shutdown().await;
+        if let Some(hub) = &self.turn {
+            hub.shut_down();
+        }
         Ok(())
     }
 }
@@ -152,9 +214,16 @@ fn bind_udp(at: SocketAddr) -> std::io::Result<UdpSocket> {
 }
 
 /// Serves one UDP socket, many packets per system call.
-async fn serve_udp(site: Site, sockets: Arc<HashMap<Site, Arc<UdpSocket>>>, shared: Shared) {
+async fn serve_udp(
+    site: Site,
+    local: SocketAddr,
+    sockets: Arc<HashMap<Site, Arc<UdpSocket>>>,
+    shared: Shared,
+) {
     let Some(socket) = sockets.get(&site) else { return };
-    let mut batch = Batch::new();
+    let longest = if shared.turn.is_some() { LONGEST_DATAGRAM } else { LONGEST_REQUEST };
+    let mut batch = Batch::new(longest);
+    let mut answer = Vec::new();
     loop {
         if socket.readable().await.is_err() {
             return;
@@ -162,14 +231,8 @@ async fn serve_udp(site: Site, sockets: Arc<HashMap<Site, Arc<UdpSocket>>>, shar
         if batch.receive(socket).is_err() {
             continue;
         }
-        let now = shared.now();
-        {
-            let mut responder = shared.responder.lock().unwrap_or_else(PoisonError::into_inner);
-            batch.answer(|source, bytes, out| {
-                responder.respond(now, Over::Udp, site, source, bytes, out)
-            });
-        }
-        batch.send(&sockets);
+        shared.answer(site, local, socket, &sockets, &mut batch, &mut answer);
+        batch.send();
         // Under load there is always another packet; the other sockets are served too.
         tokio::task::yield_now().await;
     }

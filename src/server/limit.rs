@@ -36,7 +36,7 @@ struct Bucket {
 
 /// The buckets.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     limit: Limit,
     buckets: HashMap<IpAddr, Bucket>,
     /// When idle sources may be forgotten next: a walk through the table for every packet of a

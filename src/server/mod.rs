@@ -6,9 +6,9 @@ mod limit;
 mod tests;
 
 pub use limit::Limit;
+pub(crate) use limit::Limiter;
 
 use crate::stun::{self, BINDING, Change, Class, ErrorResponse, Message, Success};
-use limit::Limiter;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ pub struct Answer {
 }
 
 /// The transport that a request came over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Over {
     /// UDP.
     Udp,

@@ -2,6 +2,7 @@
 
 pub mod client;
 mod failure;
+pub mod relay;
 
 pub use client::Client;
 pub use failure::Failure;

@@ -2,12 +2,15 @@
 
 use super::namespace::{Namespace, Submitted};
 use super::{Lab, LabError};
-use crate::lab::plan::{self, ALTERNATE, SECOND, SERVER};
+use crate::lab::plan::{self, ALTERNATE, INTERNET_GATEWAY, SECOND, SERVER};
 use crate::nat::NatSpec;
-use crate::net::{probe, serve};
+use crate::net::serve::RelayHandle;
+use crate::net::{NetError, probe, serve};
 use crate::probe::Config;
 use crate::probe::record::Record;
 use crate::server::Sites;
+use crate::turn::relay::Credentials;
+use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
@@ -49,21 +52,29 @@ pub async fn build(specs: &[NatSpec], loss_percent: u8) -> Result<Lab, LabError>
     Lab::build(&plan).await
 }
 
+/// The lab's relay as a client is given it.
+pub const RELAY_URI: &str = "turn:203.0.113.1:3478";
+/// The user that it serves.
+pub const RELAY_USER: &str = "lab";
+/// Their password.
+pub const RELAY_PASSWORD: &str = "lab";
+
 /// Starts our server in a namespace and returns when its sockets are open; it serves for as long
 /// as the namespace has its thread. Without a rate limit: a lab asks more than a host may.
 ///
+/// On the first server there is a TURN relay too; what it carries can be read from the handle. The
+/// second server has none.
+///
 /// # Errors
 /// Its sockets cannot be opened.
-pub async fn serve(internet: &Namespace) -> Result<(), LabError> {
+pub async fn serve(internet: &Namespace) -> Result<RelayHandle, LabError> {
     let (tell, ready) = oneshot::channel();
     drop(internet.submit(move || async move {
-        let sites = Sites::Two { primary: server(), alternate: alternate() };
-        let config =
-            serve::Config { limit: None, ..serve::Config::new(vec![sites, Sites::One(second())]) };
-        match serve::Server::bind(config) {
-            Ok(bound) => {
-                let _ = tell.send(Ok(()));
-                let _ = bound.run(std::future::pending()).await;
+        match bind() {
+            Ok((first, second, relay)) => {
+                let _ = tell.send(Ok(relay));
+                let (first, second) = (first.run(pending()), second.run(pending()));
+                let _ = tokio::join!(first, second);
             }
             Err(e) => {
                 let _ = tell.send(Err(LabError::Experiment(format!("the lab's server: {e}"))));
@@ -71,6 +82,18 @@ pub async fn serve(internet: &Namespace) -> Result<(), LabError> {
         }
     }));
     ready.await.map_err(|_| LabError::Experiment("the lab's server has ended".into()))?
+}
+
+fn bind() -> Result<(serve::Server, serve::Server, RelayHandle), NetError> {
+    let plain = |sites| serve::Config { limit: None, ..serve::Config::new(vec![sites]) };
+    let users = vec![(RELAY_USER.to_owned(), RELAY_PASSWORD.to_owned())];
+    let mut turn = serve::Turn::new(Credentials { users, secrets: Vec::new() });
+    turn.policy.own.extend([IpAddr::from(SECOND), IpAddr::from(INTERNET_GATEWAY)]);
+    let sites = Sites::Two { primary: server(), alternate: alternate() };
+    let first = serve::Server::bind(serve::Config { turn: Some(turn), ..plain(sites) })?;
+    let second = serve::Server::bind(plain(Sites::One(second())))?;
+    let relay = first.relay().ok_or_else(|| NetError::Random("no relay".into()))?;
+    Ok((first, second, relay))
 }
 
 /// What one probe gave: its record, and how long it took in seconds.

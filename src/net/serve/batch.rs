@@ -1,92 +1,166 @@
 //! Receiving and sending many datagrams per system call (recvmmsg, sendmmsg).
 
-use crate::server::{Answer, Site};
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-/// Datagrams per system call.
+/// Datagrams per system call, at most.
 const MOST: usize = 64;
-/// Longest request that is read, in bytes: PADDING may fill an Ethernet frame.
-const LONGEST: usize = 2048;
+/// And at least: as many are asked for as came lately, twice over.
+const FEWEST: usize = 4;
+/// Longest request that a STUN server reads, in bytes: PADDING may fill an Ethernet frame.
+pub(super) const LONGEST_REQUEST: usize = 2048;
+/// Longest datagram that a relay passes on, in bytes: any.
+pub(super) const LONGEST_DATAGRAM: usize = 65_536;
 
 /// One batch: what came in, and what goes out.
 pub(super) struct Batch {
-    buffers: Vec<[u8; LONGEST]>,
+    /// The datagrams, `longest` bytes for each. What is never touched never becomes memory.
+    input: Vec<u8>,
+    longest: usize,
     received: Vec<(SocketAddr, usize)>,
-    answers: Vec<Answer>,
-    /// The bytes of `answers`, reused from batch to batch.
-    bytes: Vec<Vec<u8>>,
+    packets: Vec<Packet>,
+    /// The bytes of the packets that are not taken from the input.
+    written: Vec<u8>,
+    /// How many to ask for.
+    next: usize,
+}
+
+/// Without the megabytes in it.
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch").field("received", &self.received.len()).finish_non_exhaustive()
+    }
+}
+
+/// A packet to send.
+struct Packet {
+    socket: Arc<UdpSocket>,
+    to: SocketAddr,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    /// Of the input.
+    Received(Range<usize>),
+    /// Of what was written.
+    Written(Range<usize>),
+}
+
+/// One datagram of a batch, and what is to be done about it.
+pub(super) struct Turn<'a> {
+    /// Where it came from.
+    pub source: SocketAddr,
+    /// It.
+    pub bytes: &'a [u8],
+    at: usize,
+    packets: &'a mut Vec<Packet>,
+    /// Answers are appended here.
+    pub out: &'a mut Vec<u8>,
+}
+
+impl Turn<'_> {
+    /// Sends what was appended to `out` since it had `from` bytes.
+    pub fn send_written(&mut self, socket: &Arc<UdpSocket>, to: SocketAddr, from: usize) {
+        let bytes = Bytes::Written(from..self.out.len());
+        self.packets.push(Packet { socket: Arc::clone(socket), to, bytes });
+    }
+
+    /// Sends a part of the datagram on.
+    pub fn send_part(&mut self, socket: &Arc<UdpSocket>, to: SocketAddr, part: Range<usize>) {
+        let bytes = Bytes::Received(self.at + part.start..self.at + part.end);
+        self.packets.push(Packet { socket: Arc::clone(socket), to, bytes });
+    }
 }
 
 impl Batch {
-    pub fn new() -> Self {
+    /// For datagrams of this length, in bytes; longer ones are cut.
+    pub fn new(longest: usize) -> Self {
         Self {
-            buffers: vec![[0; LONGEST]; MOST],
+            input: vec![0; longest * MOST],
+            longest,
             received: Vec::with_capacity(MOST),
-            answers: Vec::with_capacity(MOST),
-            bytes: vec![Vec::new(); MOST],
+            packets: Vec::with_capacity(MOST),
+            written: Vec::new(),
+            next: FEWEST,
         }
     }
 
     /// Takes what has arrived.
     pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
         self.received.clear();
-        let Self { buffers, received, .. } = self;
-        socket.try_io(Interest::READABLE, || system::receive(socket, buffers, received))
+        let Self { input, longest, received, next, .. } = self;
+        let most = input.len().min(*longest * *next);
+        let input = input.get_mut(..most).unwrap_or_default();
+        socket.try_io(Interest::READABLE, || system::receive(socket, input, *longest, received))?;
+        self.next = (self.received.len() * 2).clamp(FEWEST, MOST);
+        Ok(())
     }
 
-    /// Lets `respond` answer each datagram.
-    pub fn answer(
-        &mut self,
-        mut respond: impl FnMut(SocketAddr, &[u8], &mut Vec<u8>) -> Option<Answer>,
-    ) {
-        self.answers.clear();
-        for (&(source, length), buffer) in self.received.iter().zip(&self.buffers) {
-            let Some(out) = self.bytes.get_mut(self.answers.len()) else { return };
-            let bytes = buffer.get(..length).unwrap_or_default();
-            self.answers.extend(respond(source, bytes, out));
+    /// Lets `handle` see each datagram.
+    pub fn each(&mut self, mut handle: impl FnMut(&mut Turn<'_>)) {
+        self.packets.clear();
+        self.written.clear();
+        let buffers = self.input.chunks(self.longest);
+        for (n, (&(source, length), buffer)) in self.received.iter().zip(buffers).enumerate() {
+            handle(&mut Turn {
+                source,
+                bytes: buffer.get(..length).unwrap_or_default(),
+                at: n * self.longest,
+                packets: &mut self.packets,
+                out: &mut self.written,
+            });
         }
     }
 
-    /// Sends the answers, those that leave by one socket together. What the kernel will not take
-    /// at once is dropped: the client asks again.
-    pub fn send(&self, sockets: &HashMap<Site, Arc<UdpSocket>>) {
+    /// Sends the packets, those that leave by one socket together. What the kernel will not take
+    /// at once is dropped: UDP may.
+    pub fn send(&mut self) {
         let mut from = 0;
-        while let Some(first) = self.answers.get(from) {
-            let same = self.answers[from..].iter().take_while(|a| a.from == first.from).count();
-            let range = from..from + same;
-            if let Some(socket) = sockets.get(&first.from) {
-                send_all(socket, &self.answers[range.clone()], &self.bytes[range]);
-            }
-            from += same;
+        while let Some(first) = self.packets.get(from) {
+            let same = |packet: &&Packet| Arc::ptr_eq(&packet.socket, &first.socket);
+            let count = self.packets[from..].iter().take_while(same).count();
+            let packets: Vec<_> = self.packets[from..from + count]
+                .iter()
+                .map(|packet| (packet.to, self.bytes(&packet.bytes)))
+                .collect();
+            send_all(&first.socket, &packets);
+            from += count;
         }
+        // a socket that was closed meanwhile is not kept open by the packets that left by it
+        self.packets.clear();
+    }
+
+    fn bytes(&self, bytes: &Bytes) -> &[u8] {
+        let found = match bytes {
+            Bytes::Received(range) => self.input.get(range.clone()),
+            Bytes::Written(range) => self.written.get(range.clone()),
+        };
+        found.unwrap_or_default()
     }
 }
 
 /// Straight to the system call: tokio would first wait to hear that it is writable.
 ///
-/// The call stops at the first answer that cannot go (no route, forbidden by a firewall); the
+/// The call stops at the first packet that cannot go (no route, forbidden by a firewall); the
 /// others behind it must not pay for that.
-fn send_all(socket: &UdpSocket, mut answers: &[Answer], mut bytes: &[Vec<u8>]) {
-    while !answers.is_empty() {
-        let done = match system::send(socket, answers, bytes) {
+fn send_all(socket: &UdpSocket, mut packets: &[(SocketAddr, &[u8])]) {
+    while !packets.is_empty() {
+        let done = match system::send(socket, packets) {
             Ok(0) => return,
             Ok(sent) => sent,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(_) => 1,
         };
-        answers = answers.get(done..).unwrap_or_default();
-        bytes = bytes.get(done..).unwrap_or_default();
+        packets = packets.get(done..).unwrap_or_default();
     }
 }
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{Answer, LONGEST};
     use nix::sys::socket::{
         MsgFlags, MultiHeaders, SockaddrLike, SockaddrStorage, recvmmsg, sendmmsg,
     };
@@ -97,12 +171,13 @@ mod system {
 
     pub fn receive(
         socket: &UdpSocket,
-        buffers: &mut [[u8; LONGEST]],
+        input: &mut [u8],
+        longest: usize,
         received: &mut Vec<(SocketAddr, usize)>,
     ) -> io::Result<()> {
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(buffers.len(), None);
         let mut slices: Vec<[IoSliceMut<'_>; 1]> =
-            buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
+            input.chunks_mut(longest).map(|buffer| [IoSliceMut::new(buffer)]).collect();
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(slices.len(), None);
         let flags = MsgFlags::MSG_DONTWAIT;
         let messages = recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None)?;
         for message in messages {
@@ -115,11 +190,12 @@ mod system {
     }
 
     /// How many were sent, of one at least.
-    pub fn send(socket: &UdpSocket, answers: &[Answer], bytes: &[Vec<u8>]) -> io::Result<usize> {
-        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(answers.len(), None);
-        let slices: Vec<[IoSlice<'_>; 1]> = bytes.iter().map(|b| [IoSlice::new(b)]).collect();
+    pub fn send(socket: &UdpSocket, packets: &[(SocketAddr, &[u8])]) -> io::Result<usize> {
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(packets.len(), None);
+        let slices: Vec<[IoSlice<'_>; 1]> =
+            packets.iter().map(|(_, bytes)| [IoSlice::new(bytes)]).collect();
         let to: Vec<Option<SockaddrStorage>> =
-            answers.iter().map(|answer| Some(SockaddrStorage::from(answer.to))).collect();
+            packets.iter().map(|(to, _)| Some(SockaddrStorage::from(*to))).collect();
         let flags = MsgFlags::MSG_DONTWAIT;
         let sent = sendmmsg(socket.as_raw_fd(), &mut headers, slices.iter(), to, [], flags)?;
         Ok(sent.count())
@@ -138,24 +214,25 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use super::{Answer, LONGEST};
     use std::io;
     use std::net::SocketAddr;
     use tokio::net::UdpSocket;
 
     pub fn receive(
         socket: &UdpSocket,
-        buffers: &mut [[u8; LONGEST]],
+        input: &mut [u8],
+        longest: usize,
         received: &mut Vec<(SocketAddr, usize)>,
     ) -> io::Result<()> {
-        let (length, source) = socket.try_recv_from(&mut buffers[0])?;
+        let Some(buffer) = input.get_mut(..longest) else { return Ok(()) };
+        let (length, source) = socket.try_recv_from(buffer)?;
         received.push((source, length));
         Ok(())
     }
 
-    pub fn send(socket: &UdpSocket, answers: &[Answer], bytes: &[Vec<u8>]) -> io::Result<usize> {
-        let Some((answer, bytes)) = answers.first().zip(bytes.first()) else { return Ok(0) };
-        socket.try_send_to(bytes, answer.to)?;
+    pub fn send(socket: &UdpSocket, packets: &[(SocketAddr, &[u8])]) -> io::Result<usize> {
+        let Some((to, bytes)) = packets.first() else { return Ok(0) };
+        socket.try_send_to(bytes, *to)?;
         Ok(1)
     }
 }
@@ -163,26 +240,56 @@ mod system {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::Site;
 
     #[tokio::test]
     async fn an_answer_that_cannot_go_does_not_stop_those_behind_it() {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
+        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("loopback"));
         let client = UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
         let good = client.local_addr().expect("bound");
         // From a loopback address nothing leaves the host.
         let bad = SocketAddr::from(([192, 0, 2, 1], 9));
-        let answers = [bad, good, bad, bad, good, bad].map(|to| Answer { from: Site::PRIMARY, to });
-        let mut batch = Batch::new();
-        batch.answers.extend(answers);
-        for (n, bytes) in (0..6).zip(&mut batch.bytes) {
-            bytes.push(n);
+        let mut batch = Batch::new(LONGEST_REQUEST);
+        for (n, to) in (0..6).zip([bad, good, bad, bad, good, bad]) {
+            let from = batch.written.len();
+            batch.written.push(n);
+            let bytes = Bytes::Written(from..batch.written.len());
+            batch.packets.push(Packet { socket: Arc::clone(&socket), to, bytes });
         }
-        batch.send(&HashMap::from([(Site::PRIMARY, Arc::new(socket))]));
+        batch.send();
         let mut buffer = [0; 8];
         for expected in [1, 4] {
             let (length, _) = client.recv_from(&mut buffer).await.expect("it came");
             assert_eq!(buffer[..length], [expected]);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_longest_datagram_is_passed_on_whole_beside_a_short_one() {
+        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("loopback"));
+        let client = UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
+        let at = socket.local_addr().expect("bound");
+        let long: Vec<u8> = (0..=255).cycle().take(65_507).collect();
+        for bytes in [b"short".as_slice(), &long, b""] {
+            client.send_to(bytes, at).await.expect("sent");
+        }
+        let mut batch = Batch::new(LONGEST_DATAGRAM);
+        let mut seen = 0;
+        while seen < 3 {
+            socket.readable().await.expect("open");
+            if batch.receive(&socket).is_err() {
+                continue;
+            }
+            batch.each(|turn| {
+                seen += 1;
+                let (to, whole) = (turn.source, 0..turn.bytes.len());
+                turn.send_part(&socket, to, whole);
+            });
+            batch.send();
+        }
+        let mut buffer = vec![0; LONGEST_DATAGRAM];
+        for expected in [b"short".as_slice(), &long, b""] {
+            let (length, _) = client.recv_from(&mut buffer).await.expect("it came");
+            assert!(buffer[..length] == *expected, "{length} bytes");
         }
     }
 }

@@ -1,26 +1,28 @@
-//! STUN over TCP (RFC 8489 section 6.2.2): messages one after the other, framed by their length.
+//! STUN and TURN over TCP (RFC 8489 section 6.2.2, RFC 8656 section 12.5): messages one after the
+//! other, framed by their length.
 
-use super::Shared;
-use crate::server::Site;
+use super::batch::LONGEST_REQUEST;
+use super::{Shared, stream};
+use crate::server::{Over, Site};
+use crate::turn::relay::{self, Path};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Connections at once per socket; further ones wait to be accepted.
 const MOST: usize = 1024;
 /// Connections at once from one address: nobody may have all of them, and a whole household behind
 /// one NAT has enough.
 const MOST_OF_ONE: usize = 64;
-/// A connection that says nothing for this long is closed.
+/// A connection that says nothing for this long, and has no allocation, is closed.
 const IDLE: Duration = Duration::from_secs(30);
-/// Longest request that is read, in bytes.
-const LONGEST: usize = 2048;
 
 pub(super) fn bind(at: SocketAddr) -> io::Result<TcpListener> {
     use socket2::{Domain, Protocol, Socket, Type};
@@ -35,7 +37,7 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-pub(super) async fn serve(site: Site, listener: TcpListener, shared: Shared) {
+pub(super) async fn serve(site: Site, local: SocketAddr, listener: TcpListener, shared: Shared) {
     let slots = Arc::new(Semaphore::new(MOST));
     let mut connections = JoinSet::new();
     let guests = Guests::default();
@@ -50,7 +52,8 @@ pub(super) async fn serve(site: Site, listener: TcpListener, shared: Shared) {
         let Some(guest) = guests.admit(source.ip()) else { continue };
         let shared = shared.clone();
         connections.spawn(async move {
-            let _closed = converse(site, stream, source, &shared).await;
+            let path = Path { over: Over::Tcp, local, remote: source };
+            converse(site, path, stream, shared).await;
             drop((slot, guest));
         });
     }
@@ -91,31 +94,94 @@ impl Drop for Guest {
     }
 }
 
-async fn converse(
-    site: Site,
-    mut stream: TcpStream,
-    source: SocketAddr,
-    shared: &Shared,
-) -> io::Result<()> {
-    let mut message = Vec::new();
-    loop {
-        tokio::time::timeout(IDLE, read_message(&mut stream, &mut message)).await??;
-        match shared.respond_tcp(site, source, &message) {
-            Some(answer) => tokio::time::timeout(IDLE, stream.write_all(&answer)).await??,
-            // Not a request: RFC 8489 section 6.3 drops it, and the framing may be lost.
-            None => return Ok(()),
+/// Tells the relay that the connection is gone, however it ends.
+struct Connection<'a> {
+    shared: &'a Shared,
+    path: Path,
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        if let Some(hub) = &self.shared.turn {
+            hub.disconnected(&self.path);
         }
     }
 }
 
-async fn read_message(stream: &mut TcpStream, message: &mut Vec<u8>) -> io::Result<()> {
-    message.resize(20, 0);
-    stream.read_exact(message).await?;
-    let length = usize::from(u16::from_be_bytes([message[2], message[3]]));
-    if length > LONGEST || message[0] & 0xc0 != 0 {
-        return Err(io::ErrorKind::InvalidData.into());
+async fn converse(site: Site, path: Path, mut stream: TcpStream, shared: Shared) {
+    // Small messages that somebody waits for. Without it they only come later.
+    let _slower = stream.set_nodelay(true);
+    let (sender, receiver) = stream::queue();
+    if let Some(hub) = &shared.turn {
+        hub.connected(path, sender.clone());
     }
-    message.resize(20 + length, 0);
-    stream.read_exact(&mut message[20..]).await?;
-    Ok(())
+    let connection = Connection { shared: &shared, path };
+    let (reader, writer) = stream.split();
+    // Each goes on while the other waits: a client may send without reading. Whichever ends first,
+    // the connection is over; what was answered is still written.
+    let mut writing = std::pin::pin!(write(writer, receiver));
+    tokio::select! {
+        () = &mut writing => return,
+        _closed = read(site, reader, &connection, &sender) => {}
+    }
+    drop(connection);
+    drop(sender);
+    let _closed = tokio::time::timeout(IDLE, writing).await;
+}
+
+/// Writes what is queued, until nothing more can come.
+async fn write(mut writer: impl AsyncWrite + Unpin, mut queue: stream::Receiver) {
+    let mut bytes = Vec::new();
+    while queue.receive(&mut bytes).await {
+        let writing = tokio::time::timeout(IDLE, writer.write_all(&bytes));
+        if !matches!(writing.await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// Reads messages and queues the answers, until the client closes, says nothing, or nonsense.
+async fn read(
+    site: Site,
+    mut reader: impl AsyncRead + Unpin,
+    connection: &Connection<'_>,
+    answers: &stream::Sender,
+) -> io::Result<()> {
+    let Connection { shared, path } = connection;
+    let mut input = Vec::new();
+    let mut deadline = Instant::now() + IDLE;
+    loop {
+        let serves = shared.turn.as_ref().is_some_and(|hub| hub.serves(path));
+        let longest = if serves { relay::LONGEST } else { 20 + LONGEST_REQUEST };
+        let frame = relay::frame(&input).map_err(|_| io::ErrorKind::InvalidData)?;
+        if frame.is_some_and(|length| length > longest) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let Some(length) = frame.filter(|&length| length <= input.len()) else {
+            match tokio::time::timeout_at(deadline, reader.read_buf(&mut input)).await {
+                Ok(Ok(0)) => return Ok(()),
+                Ok(read) => read.map(drop)?,
+                Err(_) if serves => deadline = Instant::now() + IDLE,
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+            continue;
+        };
+        deadline = Instant::now() + IDLE;
+        let message = input.get(..length).unwrap_or_default();
+        let answer = match &shared.turn {
+            Some(hub) if relay::is_turn(message) => hub.receive_stream(path, message),
+            _ => shared.respond_tcp(site, path.remote, message),
+        };
+        input.drain(..length);
+        match answer {
+            Some(answer) => {
+                if !answers.send(answer).await {
+                    return Ok(());
+                }
+            }
+            // Not a request: RFC 8489 section 6.3 drops it, and the framing may be lost.
+            None if !serves => return Ok(()),
+            None => {}
+        }
+    }
 }

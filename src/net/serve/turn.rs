@@ -1,0 +1,353 @@
+//! Drives a [`Relay`] on real sockets: one UDP socket for each relayed address.
+
+use super::batch::{Batch, LONGEST_DATAGRAM, Turn as Datagram};
+use super::{bind_udp, stream};
+use crate::net::NetError;
+use crate::server::{Limit, Over, Sites};
+use crate::turn::relay::{
+    self, Credentials, Opening, Path, Policy, PortRange, Relay, Step, Traffic, Unopened, Usage,
+};
+use rand::TryRng;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::net::UdpSocket;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+/// A relay to serve beside STUN, on the same sockets.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// The realm that passwords belong to.
+    pub realm: String,
+    /// Who may use it.
+    pub credentials: Credentials,
+    /// The addresses to relay from, one of a family at most; when there is none, the first address
+    /// of each family that is listened on.
+    pub relay: Vec<IpAddr>,
+    /// The ports to relay from.
+    pub ports: PortRange,
+    /// Allocations of one user at once; `None` for no limit.
+    pub quota: Option<usize>,
+    /// Allocations of all users at once.
+    pub capacity: usize,
+    /// Which peers it may send to. The server's addresses are added.
+    pub policy: Policy,
+}
+
+impl Turn {
+    /// A relay for these users with the default ports, policy and capacity.
+    #[must_use]
+    pub fn new(credentials: Credentials) -> Self {
+        Self {
+            realm: relay::REALM.to_owned(),
+            credentials,
+            relay: Vec::new(),
+            ports: PortRange::default(),
+            quota: None,
+            capacity: relay::CAPACITY,
+            policy: Policy::default(),
+        }
+    }
+
+    /// The addresses it relays from, when it listens on these.
+    #[must_use]
+    pub fn relay_addresses(&self, sites: &[Sites]) -> Vec<IpAddr> {
+        if !self.relay.is_empty() {
+            return self.relay.clone();
+        }
+        let mut found: Vec<IpAddr> = Vec::new();
+        for (_, address) in sites.iter().flat_map(|sites| sites.all()) {
+            let ip = address.ip();
+            if !ip.is_unspecified() && !found.iter().any(|own| own.is_ipv4() == ip.is_ipv4()) {
+                found.push(ip);
+            }
+        }
+        found
+    }
+}
+
+/// A running relay, for whoever wants to know what it carries. It may be cloned and kept; it sends
+/// nothing itself.
+#[derive(Debug, Clone)]
+pub struct RelayHandle(Arc<Hub>);
+
+impl RelayHandle {
+    /// Its allocations: those that ended last, and the live ones.
+    #[must_use]
+    pub fn usage(&self) -> Vec<Usage> {
+        self.0.lock().relay.usage()
+    }
+
+    /// What it has carried altogether.
+    #[must_use]
+    pub fn total(&self) -> Traffic {
+        self.0.lock().relay.total()
+    }
+
+    /// From now on it is as if dead: it answers nothing and relays nothing. `false` revives it.
+    pub fn cut(&self, cut: bool) {
+        self.0.cut.store(cut, Ordering::Relaxed);
+    }
+}
+
+/// The relay with its sockets, shared by all who receive packets for it.
+#[derive(Debug)]
+pub(super) struct Hub {
+    inner: Mutex<Inner>,
+    cut: AtomicBool,
+    start: Instant,
+    /// Shared by all relayed addresses: one is read at a time.
+    batch: Mutex<Batch>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    relay: Relay,
+    sockets: HashMap<SocketAddr, Relayed>,
+    /// The sockets that clients send to, by their address.
+    listening: HashMap<SocketAddr, Arc<UdpSocket>>,
+    streams: HashMap<Path, stream::Sender>,
+    tasks: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Relayed {
+    socket: Arc<UdpSocket>,
+    task: AbortHandle,
+}
+
+/// How often what has expired is looked for.
+const TICK: Duration = Duration::from_secs(1);
+
+impl Hub {
+    /// A relay that is listened for on these sites.
+    pub fn new(
+        turn: Turn,
+        sites: &[Sites],
+        limit: Option<Limit>,
+        software: &str,
+    ) -> Result<Self, NetError> {
+        let mut key = [0; 32];
+        rand::rngs::SysRng
+            .try_fill_bytes(&mut key)
+            .map_err(|error| NetError::Random(error.to_string()))?;
+        let relay = turn.relay_addresses(sites);
+        let mut policy = turn.policy;
+        policy.own.extend(sites.iter().flat_map(|sites| sites.all()).map(|(_, at)| at.ip()));
+        let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let relay = Relay::new(relay::Config {
+            realm: turn.realm,
+            credentials: turn.credentials,
+            relay,
+            ports: turn.ports,
+            quota: turn.quota,
+            capacity: turn.capacity,
+            policy,
+            limit,
+            software: software.to_owned(),
+            key,
+            epoch: epoch.map_or(0, |since| since.as_secs()),
+        });
+        let inner = Inner {
+            relay,
+            sockets: HashMap::new(),
+            listening: HashMap::new(),
+            streams: HashMap::new(),
+            tasks: JoinSet::new(),
+        };
+        Ok(Self {
+            inner: Mutex::new(inner),
+            cut: AtomicBool::new(false),
+            start: Instant::now(),
+            batch: Mutex::new(Batch::new(LONGEST_DATAGRAM)),
+        })
+    }
+
+    pub fn handle(self: &Arc<Self>) -> RelayHandle {
+        RelayHandle(Arc::clone(self))
+    }
+
+    /// Clients send to this socket.
+    pub fn listen(&self, at: SocketAddr, socket: &Arc<UdpSocket>) {
+        self.lock().listening.insert(at, Arc::clone(socket));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    /// A datagram from a client to a socket of ours.
+    pub fn receive_udp(
+        self: &Arc<Self>,
+        local: SocketAddr,
+        socket: &Arc<UdpSocket>,
+        datagram: &mut Datagram<'_>,
+    ) {
+        if self.is_cut() {
+            return;
+        }
+        let path = Path { over: Over::Udp, local, remote: datagram.source };
+        let from = datagram.out.len();
+        let mut inner = self.lock();
+        match self.handle_message(&mut inner, &path, datagram.bytes, datagram.out) {
+            Step::Answer => datagram.send_written(socket, path.remote, from),
+            Step::Send { from, to, payload } => {
+                // the policy once more: whatever went wrong before, nothing forbidden leaves
+                if inner.relay.may_send(to)
+                    && let Some(relayed) = inner.sockets.get(&from)
+                {
+                    datagram.send_part(&relayed.socket, to, payload);
+                }
+            }
+            Step::Nothing | Step::Open(_) => {}
+        }
+    }
+
+    /// A message from a client over a stream; the answer, if there is one.
+    pub fn receive_stream(self: &Arc<Self>, path: &Path, bytes: &[u8]) -> Option<Vec<u8>> {
+        if self.is_cut() {
+            return None;
+        }
+        let mut out = Vec::new();
+        let mut inner = self.lock();
+        match self.handle_message(&mut inner, path, bytes, &mut out) {
+            Step::Answer => Some(out),
+            Step::Send { from, to, payload } => {
+                if inner.relay.may_send(to)
+                    && let Some(relayed) = inner.sockets.get(&from)
+                {
+                    // what the kernel will not take at once is dropped: UDP may
+                    let _ = relayed.socket.try_send_to(bytes.get(payload)?, to);
+                }
+                None
+            }
+            Step::Nothing | Step::Open(_) => None,
+        }
+    }
+
+    /// Lets the relay see a message, and opens and closes the sockets that it wants.
+    fn handle_message(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        path: &Path,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let now = self.start.elapsed();
+        let mut step = inner.relay.receive(now, path, bytes, out);
+        inner.close();
+        while let Step::Open(opening) = step {
+            let result = self.open(inner, &opening);
+            step = inner.relay.opened(now, opening, result, out);
+            inner.close();
+        }
+        step
+    }
+
+    fn open(self: &Arc<Self>, inner: &mut Inner, opening: &Opening) -> Result<(), Unopened> {
+        let at = opening.address();
+        let socket = bind_udp(at).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Unopened::Taken,
+            _ => Unopened::Failed,
+        })?;
+        let socket = Arc::new(socket);
+        while inner.tasks.try_join_next().is_some() {}
+        let task = inner.tasks.spawn(Arc::clone(self).serve_relayed(at, Arc::clone(&socket)));
+        inner.sockets.insert(at, Relayed { socket, task });
+        Ok(())
+    }
+
+    /// A client's stream has begun: what is for it goes to `sender`.
+    pub fn connected(&self, path: Path, sender: stream::Sender) {
+        self.lock().streams.insert(path, sender);
+    }
+
+    /// It has ended.
+    pub fn disconnected(&self, path: &Path) {
+        let mut inner = self.lock();
+        inner.streams.remove(path);
+        inner.relay.disconnected(path);
+        inner.close();
+    }
+
+    /// Whether the client has an allocation.
+    pub fn serves(&self, path: &Path) -> bool {
+        self.lock().relay.serves(path)
+    }
+
+    /// Ends what has expired, for ever.
+    pub async fn expire(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            ticks.tick().await;
+            let mut inner = self.lock();
+            inner.relay.expire(self.start.elapsed());
+            inner.close();
+        }
+    }
+
+    /// Closes all sockets.
+    pub fn shut_down(&self) {
+        let mut inner = self.lock();
+        inner.sockets.clear();
+        inner.listening.clear();
+        inner.streams.clear();
+        inner.tasks.abort_all();
+    }
+
+    /// Passes on what peers send to a relayed address.
+    async fn serve_relayed(self: Arc<Self>, at: SocketAddr, socket: Arc<UdpSocket>) {
+        loop {
+            if socket.readable().await.is_err() {
+                return;
+            }
+            self.pass_on(at, &socket);
+            // Under load there is always another packet; the other sockets are served too.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn pass_on(&self, at: SocketAddr, socket: &UdpSocket) {
+        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        if batch.receive(socket).is_err() || self.is_cut() {
+            return;
+        }
+        let now = self.start.elapsed();
+        let mut inner = self.lock();
+        let Inner { relay, listening, streams, .. } = &mut *inner;
+        batch.each(|datagram| {
+            let (from, peer) = (datagram.out.len(), datagram.source);
+            let path = relay.receive_from_peer(now, at, peer, datagram.bytes, datagram.out);
+            let Some(path) = path else { return };
+            if let Some(stream) = streams.get(&path) {
+                let bytes = datagram.out.split_off(from);
+                if !stream.offer(bytes) {
+                    relay.dropped(&path);
+                }
+            } else if let Some(socket) = listening.get(&path.local) {
+                datagram.send_written(socket, path.remote, from);
+            }
+        });
+        drop(inner);
+        batch.send();
+    }
+}
+
+impl Inner {
+    /// Closes the sockets that the relay is done with.
+    fn close(&mut self) {
+        while let Some(address) = self.relay.poll_close() {
+            if let Some(relayed) = self.sockets.remove(&address) {
+                relayed.task.abort();
+            }
+        }
+    }
+}
