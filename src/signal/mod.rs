@@ -1,1 +1,16 @@
-//! Signalling, sans-IO: how two peers exchange their descriptions.
+//! Signalling, sans-IO: how two peers exchange their descriptions through a room of two.
+//!
+//! [`Server`] holds the rooms; [`Message`] is what is said, as JSON, and `docs/signalling.md`
+//! documents it for other programs. Nothing is stored: what a peer says is passed on at once, or
+//! refused.
+
+mod limits;
+mod message;
+mod server;
+
+pub use limits::Limits;
+pub use message::{Code, Message, Role, VERSION, is_room_name};
+pub use server::{ClientId, Output, Server};
+
+#[cfg(test)]
+mod tests;
