@@ -1,5 +1,6 @@
 //! `natscope serve`.
 
+mod signal;
 mod turn;
 
 use super::exit::{self, Failure, Outcome, tell};
@@ -17,6 +18,8 @@ Examples:
                  --listen 2001:db8::1 --alternate 2001:db8::2
   natscope serve --listen 192.0.2.1
   natscope serve --listen 192.0.2.1 --turn --user alice --password-file alice.password
+  natscope serve --listen 192.0.2.1 --signal
+  natscope serve --signal 192.0.2.1:443 --signal-cert chain.pem --signal-key key.pem
 
 With two addresses it is an RFC 5780 server on both, each with two ports: a prober can
 tell the filtering. With one it is a plain STUN server. With --turn it relays besides, for
@@ -31,7 +34,7 @@ const ALTERNATE_PORT: u16 = 3479;
 #[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
 pub struct Args {
     /// The address to answer on (repeatable, one for each address family)
-    #[arg(long, value_name = "IP[:PORT]", required = true, value_parser = parse_listen)]
+    #[arg(long, value_name = "IP[:PORT]", required_unless_present = "signal", value_parser = parse_listen)]
     listen: Vec<Listen>,
     /// A second address and port of this host, of the same family (RFC 5780)
     #[arg(long, value_name = "IP[:PORT]", value_parser = parse_listen)]
@@ -44,6 +47,8 @@ pub struct Args {
     no_tcp: bool,
     #[command(flatten)]
     turn: turn::Args,
+    #[command(flatten)]
+    signal: signal::Args,
 }
 
 /// An address, and a port if one was given.
@@ -85,16 +90,43 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     let config = Config { limit, tcp: !args.no_tcp, turn, ..Config::new(sites) };
     runtime()?.block_on(async {
         let server = Server::bind(config).map_err(|error| Failure::run(unopened(&error)))?;
+        let rooms = args.signal.open(args.listen.first().map(|listen| listen.ip))?;
         // Before anything is said: who reads "answering" may send SIGTERM the next moment.
-        let stop =
-            signal().map_err(|error| Failure::run(format!("cannot wait for signals: {error}")))?;
+        let stop = stop_signal()
+            .map_err(|error| Failure::run(format!("cannot wait for signals: {error}")))?;
         for (_, address) in server.sites().iter().flat_map(|sites| sites.all()) {
             tell(&format!("answering on {address}"));
         }
-        server.run(stop).await.map_err(|error| Failure::run(error.to_string()))?;
+        if let Some(rooms) = &rooms {
+            tell(&format!("answering on {}", rooms.uri()));
+        }
+        serve(server, rooms, stop).await?;
         tell("stopped");
         Ok(Outcome::Done)
     })
+}
+
+/// Both, until told to stop.
+async fn serve(
+    server: Server,
+    rooms: Option<crate::net::signal::Server>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let (end, ended) = tokio::sync::watch::channel(false);
+    let wait = async |mut ended: tokio::sync::watch::Receiver<bool>| {
+        let _ = ended.wait_for(|ended| *ended).await;
+    };
+    let rooms = async {
+        if let Some(rooms) = rooms {
+            rooms.run(wait(ended.clone())).await;
+        }
+    };
+    let stop = async {
+        stop.await;
+        let _ = end.send(true);
+    };
+    let (served, (), ()) = tokio::join!(server.run(wait(ended.clone())), rooms, stop);
+    served.map_err(|error| Failure::run(error.to_string()))
 }
 
 /// Why a socket could not be opened, and what to do.
@@ -147,7 +179,7 @@ fn sites(args: &Args) -> Result<Vec<Sites>, Failure> {
 
 /// Ends at SIGTERM or SIGINT.
 #[cfg(unix)]
-fn signal() -> std::io::Result<impl Future<Output = ()>> {
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -161,7 +193,7 @@ fn signal() -> std::io::Result<impl Future<Output = ()>> {
 
 #[cfg(not(unix))]
 #[allow(clippy::unnecessary_wraps)] // the shape of the other one
-fn signal() -> std::io::Result<impl Future<Output = ()>> {
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {
         let _stopped = tokio::signal::ctrl_c().await;
     })

@@ -11,6 +11,7 @@ pub mod ice;
 pub mod probe;
 pub mod resolve;
 pub mod serve;
+pub mod signal;
 mod socket;
 pub mod tls;
 pub mod turn;

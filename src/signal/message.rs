@@ -132,7 +132,10 @@ impl Message {
 
 /// What a server needs to know of a message.
 pub(super) enum Said {
-    Join { room: String, version: u32 },
+    Join {
+        room: String,
+        version: u32,
+    },
     /// Anything else, also of later versions, is for the other peer.
     ForPeer,
 }

@@ -196,7 +196,9 @@ impl Server {
         let other = room.peers.iter().find(|&&(peer, _)| peer != id);
         match other {
             Some(&(other, _)) => self.outputs.push_back(Output::Send(other, text.to_owned())),
-            None => self.tell(id, &Message::error(Code::NoPeer, "there is nobody else in the room")),
+            None => {
+                self.tell(id, &Message::error(Code::NoPeer, "there is nobody else in the room"));
+            }
         }
     }
 

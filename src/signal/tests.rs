@@ -46,10 +46,8 @@ fn a_room_is_two_peers_and_what_one_says_the_other_hears() {
     let [(1, Ok(Message::Error { code: Code::NoPeer, .. }))] = &alone[..] else {
         panic!("{alone:?}")
     };
-    let both = [
-        (2, Ok(Message::Joined { role: Role::Answer, peer: true })),
-        (1, Ok(Message::PeerJoined)),
-    ];
+    let both =
+        [(2, Ok(Message::Joined { role: Role::Answer, peer: true })), (1, Ok(Message::PeerJoined))];
     assert_eq!(hall.join(2, "a"), both);
     let offer = Message::Offer { sdp: "v=0\r\n".to_owned() };
     assert_eq!(hall.say(1, &offer.to_json()), [(2, Ok(offer))]);
@@ -89,7 +87,7 @@ fn who_comes_again_takes_the_role_that_is_free() {
 
 #[test]
 fn every_limit_is_told_by_its_name() {
-    let limits = Limits { rooms: 1, clients: 4, message: 100, burst: 3, ..Limits::default() };
+    let limits = Limits { rooms: 1, clients: 4, message: 200, burst: 3, ..Limits::default() };
     let mut hall = Hall::new(limits);
     hall.join(1, "a");
     assert_eq!(Hall::refused(&hall.join(2, "b")), Some(Code::TooManyRooms));
@@ -108,7 +106,7 @@ fn every_limit_is_told_by_its_name() {
         hall.0.connected(NOW, ClientId(id));
         assert_eq!(Hall::refused(&hall.say(id, text)), Some(code), "{text}");
     }
-    let long = format!(r#"{{"type":"offer","sdp":"{}"}}"#, "x".repeat(100));
+    let long = format!(r#"{{"type":"offer","sdp":"{}"}}"#, "x".repeat(200));
     hall.join(10, "a");
     assert_eq!(Hall::refused(&hall.say(10, &long)), Some(Code::TooLong));
     hall.join(11, "a");
@@ -142,7 +140,7 @@ fn the_silent_are_turned_out() {
     hall.0.tick(NOW + limits.join);
     assert_eq!(Hall::refused(&hall.said()), Some(Code::Idle));
     assert_eq!(hall.0.deadline(), Some(NOW + limits.idle));
-    hall.0.tick(NOW + limits.idle - Duration::from_millis(1));
+    hall.0.tick(limits.idle);
     assert_eq!(hall.said(), []);
     hall.0.tick(NOW + limits.idle);
     assert_eq!(Hall::refused(&hall.said()), Some(Code::Idle));

@@ -123,13 +123,15 @@ impl Client {
                     Ok(Message::Unknown) | Err(_) => {}
                     Ok(message) => return Event::Said(message),
                 },
-                Some(Ok(Frame::Close(_))) | None | Some(Err(Error::ConnectionClosed)) => {
+                Some(Ok(Frame::Close(_)) | Err(Error::ConnectionClosed)) | None => {
                     return Event::Gone("the signalling server closed the connection".to_owned());
                 }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => {
                     let why = safe(error.to_string().as_bytes());
-                    return Event::Gone(format!("the connection to the signalling server broke: {why}"));
+                    return Event::Gone(format!(
+                        "the connection to the signalling server broke: {why}"
+                    ));
                 }
             }
         }
@@ -139,7 +141,10 @@ impl Client {
     ///
     /// # Errors
     /// The server refused, closed, or did not answer in time: a sentence.
-    pub async fn joined(&mut self, patience: Duration) -> Result<(Role, bool), (Option<Code>, String)> {
+    pub async fn joined(
+        &mut self,
+        patience: Duration,
+    ) -> Result<(Role, bool), (Option<Code>, String)> {
         let answer = tokio::time::timeout(patience, async {
             loop {
                 match self.next().await {

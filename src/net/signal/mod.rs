@@ -20,7 +20,9 @@ pub enum SignalError {
     #[error(transparent)]
     Net(#[from] NetError),
     /// No connection could be made.
-    #[error("cannot connect to {uri} ({at}): {why}; check the address, the port, and that `natscope serve --signal` runs there")]
+    #[error(
+        "cannot connect to {uri} ({at}): {why}; check the address, the port, and that `natscope serve --signal` runs there"
+    )]
     Connect {
         /// As given.
         uri: String,
@@ -36,7 +38,9 @@ pub enum SignalError {
         uri: String,
     },
     /// The TLS handshake failed.
-    #[error("{uri}: TLS: {why}; check that the certificate is for this name, is not expired, and that its issuer is trusted (--ca FILE)")]
+    #[error(
+        "{uri}: TLS: {why}; check that the certificate is for this name, is not expired, and that its issuer is trusted (--ca FILE)"
+    )]
     Tls {
         /// As given.
         uri: String,
@@ -71,14 +75,19 @@ pub fn acceptor(cert: &Path, key: &Path) -> Result<tokio_rustls::TlsAcceptor, Si
     use rustls_pki_types::pem::PemObject as _;
     use rustls_pki_types::{CertificateDer, PrivateKeyDer};
     let fail = |file: &Path, why: String| SignalError::File { file: file.to_owned(), why };
-    let read = |file: &Path| std::fs::read(file).map_err(|e| fail(file, format!("cannot read: {e}")));
+    let read =
+        |file: &Path| std::fs::read(file).map_err(|e| fail(file, format!("cannot read: {e}")));
     let chain = CertificateDer::pem_slice_iter(&read(cert)?).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|e| fail(cert, format!("no certificate in PEM: {e}")))?;
     if chain.is_empty() {
-        return Err(fail(cert, "it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".into()));
+        return Err(fail(
+            cert,
+            "it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".into(),
+        ));
     }
-    let secret = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|_| fail(key, "it holds no private key in PEM (-----BEGIN PRIVATE KEY-----)".into()))?;
+    let secret = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| {
+        fail(key, "it holds no private key in PEM (-----BEGIN PRIVATE KEY-----)".into())
+    })?;
     let provider = tokio_rustls::rustls::crypto::ring::default_provider();
     let config = tokio_rustls::rustls::ServerConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()

@@ -98,7 +98,7 @@ impl Server {
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                _ = clock.tick() => self.shared.act(|server, now| server.tick(now)),
+                _ = clock.tick() => self.shared.act(signal::Server::tick),
                 Some(_) = tasks.join_next() => {}
                 accepted = self.listener.accept() => {
                     let Ok((stream, _)) = accepted else {
@@ -149,8 +149,9 @@ async fn client(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Arc<Shared>) {
     let most = shared.locked().server.limits().message;
     let config = WebSocketConfig::default()
-        .max_message_size(Some(most))
-        .max_frame_size(Some(most))
+        // what is a little too long is read, so that the refusal can be heard; the rest breaks off
+        .max_message_size(Some(most * 2))
+        .max_frame_size(Some(most * 2))
         .max_write_buffer_size(most * 4 + 64 * 1024)
         .write_buffer_size(0);
     let shaken = tokio::time::timeout(HANDSHAKE, accept_async_with_config(stream, Some(config)));

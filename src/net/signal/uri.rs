@@ -13,7 +13,7 @@ pub struct Uri {
     pub host: String,
     /// 80 or 443 where none is given.
     pub port: u16,
-    uri: http::Uri,
+    whole: http::Uri,
 }
 
 impl FromStr for Uri {
@@ -33,30 +33,33 @@ impl FromStr for Uri {
             return Err(format!("`{shown}`: no user and no password belong here"));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = match authority.port_u16() {
-            Some(0) => return Err(hint),
-            Some(port) => port,
-            None if authority.as_str().ends_with(':') || authority.port().is_some() => return Err(hint),
-            None if secure => 443,
-            None => 80,
+        let default = if secure { 443 } else { 80 };
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") => default,
+            Some(rest) => rest.strip_prefix(':').and_then(port).ok_or_else(|| hint.clone())?,
+            None => return Err(hint),
         };
         if host.is_empty() {
             return Err(hint);
         }
-        Ok(Self { secure, host, port, uri })
+        Ok(Self { secure, host, port, whole: uri })
     }
+}
+
+fn port(digits: &str) -> Option<u16> {
+    digits.parse().ok().filter(|&port: &u16| port != 0 && !digits.starts_with('+'))
 }
 
 impl Uri {
     /// For the request.
     pub(super) const fn http(&self) -> &http::Uri {
-        &self.uri
+        &self.whole
     }
 }
 
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.uri.fmt(f)
+        self.whole.fmt(f)
     }
 }
 
@@ -75,7 +78,9 @@ mod tests {
             let uri: Uri = text.parse().expect(text);
             assert_eq!((uri.secure, uri.host.as_str(), uri.port), (secure, host, port), "{text}");
         }
-        for text in ["", "example.org", "http://a", "ws://", "ws://a:0", "ws://a:b", "ws://u@a", "ws://a:"] {
+        for text in
+            ["", "example.org", "http://a", "ws://", "ws://a:0", "ws://a:b", "ws://u@a", "ws://a:"]
+        {
             assert!(text.parse::<Uri>().is_err(), "{text}");
         }
     }

@@ -1,0 +1,71 @@
+//! `natscope serve --signal`: rooms in which peers find each other.
+
+use super::{Failure, Listen, parse_listen};
+use crate::net::signal::{self, Config, Server};
+use crate::signal::Limits;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// The port where none is given: beside those of STUN.
+const PORT: u16 = 3480;
+
+/// Flags of the signalling server.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Signalling (docs/signalling.md)")]
+pub struct Args {
+    /// Keep rooms for `natscope connect --via`, at ws:// or with a certificate at wss://
+    /// [default: the first --listen address, else all, port 3480]
+    #[arg(long, value_name = "IP[:PORT]", num_args = 0..=1, default_missing_value = "",
+        value_parser = parse_place)]
+    pub(super) signal: Option<Place>,
+    /// The certificate chain for TLS, in PEM
+    #[arg(long, value_name = "FILE", requires_all = ["signal", "signal_key"])]
+    signal_cert: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, value_name = "FILE", requires_all = ["signal", "signal_cert"])]
+    signal_key: Option<PathBuf>,
+    /// Rooms at one time
+    #[arg(long, value_name = "N", requires = "signal", default_value_t = Limits::default().rooms)]
+    signal_rooms: usize,
+}
+
+/// Where, if anywhere is named.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    Usual,
+    Named(Listen),
+}
+
+fn parse_place(text: &str) -> Result<Place, String> {
+    if text.is_empty() { Ok(Place::Usual) } else { parse_listen(text).map(Place::Named) }
+}
+
+impl Args {
+    /// Opens the server, if one is asked for.
+    ///
+    /// # Errors
+    /// The address or a file cannot be had.
+    pub(super) fn open(&self, first: Option<IpAddr>) -> Result<Option<Server>, Failure> {
+        let Some(signal) = self.signal else { return Ok(None) };
+        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let listen = match signal {
+            Place::Named(listen) => listen.or_port(PORT),
+            Place::Usual => SocketAddr::new(first.unwrap_or(any), PORT),
+        };
+        let tls = match (&self.signal_cert, &self.signal_key) {
+            (Some(cert), Some(key)) => {
+                Some(signal::acceptor(cert, key).map_err(|error| Failure::run(error.to_string()))?)
+            }
+            _ => None,
+        };
+        let rooms = self.signal_rooms;
+        let clients = rooms.saturating_mul(2).saturating_add(200);
+        let limits = Limits { rooms, clients, ..Limits::default() };
+        let server = Server::bind(Config { listen, tls, limits });
+        let server = server.map_err(|error| match error {
+            signal::SignalError::Net(error) => Failure::run(super::unopened(&error)),
+            error => Failure::run(error.to_string()),
+        })?;
+        Ok(Some(server))
+    }
+}
