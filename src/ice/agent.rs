@@ -123,6 +123,7 @@ pub struct Agent {
     started: Option<Duration>,
     checks: Option<Checks>,
     relays_released: bool,
+    released_at: Duration,
     pub(super) trace: Trace,
     pub(super) first_check: Option<Duration>,
     pub(super) heard: Option<Duration>,
@@ -163,6 +164,7 @@ impl Agent {
             started: None,
             checks: None,
             relays_released: false,
+            released_at: Duration::ZERO,
             trace: Trace::default(),
             first_check: None,
             heard: None,
@@ -265,6 +267,12 @@ impl Agent {
             self.started = Some(now);
             self.state = State::Checking;
         }
+    }
+
+    /// Whether [`Self::start`] was called.
+    #[must_use]
+    pub const fn started(&self) -> bool {
+        self.started.is_some()
     }
 
     /// A packet came in at a host address.
@@ -434,13 +442,21 @@ impl Agent {
                 self.route(now, base, from, &bytes);
             }
         }
-        if !self.relays_released && now >= self.release(started) {
+        if !self.relays_released && (now >= self.release(started) || self.no_relays()) {
             self.relays_released = true;
+            self.released_at = now;
             self.feed(now);
             for (base, from, bytes) in std::mem::take(&mut self.held) {
                 self.route(now, base, from, &bytes);
             }
         }
+    }
+
+    /// No pair has a relay, and none will.
+    fn no_relays(&self) -> bool {
+        let own = self.locals.all().iter().map(|own| &own.candidate);
+        let complete = self.gathered.is_some() && self.remote_complete;
+        complete && own.chain(&self.remotes).all(|candidate| candidate.kind != Kind::Relayed)
     }
 
     /// When pairs with a relay may be checked.
@@ -485,7 +501,7 @@ impl Agent {
         if !self.relays_released {
             next = next.min(self.release(started));
         } else if self.gathered.is_some() && self.remote_complete {
-            let begun = self.trace.begun().unwrap_or(started).max(self.release(started));
+            let begun = self.trace.begun().unwrap_or(started).max(self.released_at);
             let over = begun + pace.check.total() + pace.between;
             // A peer that has not been heard may yet begin.
             if self.heard.is_none() && over < started + pace.peer_within {

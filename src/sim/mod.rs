@@ -8,7 +8,9 @@
 pub mod bytes;
 pub mod link;
 pub mod nat;
+pub mod peers;
 mod queue;
+mod relay;
 pub mod server;
 mod world;
 

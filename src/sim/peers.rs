@@ -1,0 +1,362 @@
+//! Two peers, each behind NATs of its own, two STUN servers and a relay between them, in virtual
+//! time: the real agents, with the NATs of [`super::nat`].
+
+use super::link::Link;
+use super::nat::NatBox;
+use super::queue::Queue;
+use super::relay::TurnServer;
+use crate::ice::{Agent, Config, Event, Outcome, Output, Pace, Policy, Role};
+use crate::nat::{NatSpec, Translation};
+use crate::stun::{self, Class};
+use crate::turn;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// The STUN servers; the relay is at the first.
+pub const SERVERS: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 3478),
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 2)), 3478),
+];
+/// An agent that asks so often without time passing is not going to end.
+const MOST_POLLS: u32 = 1_000_000;
+/// No attempt takes so long.
+const END: Duration = Duration::from_secs(120);
+
+/// One of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The offering one.
+    A,
+    /// The answering one.
+    B,
+}
+
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// The whole description. The same description gives the same run but for what rice-proto draws:
+/// transaction ids and tie-breakers, which decide nothing here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meeting {
+    /// Makes every choice of NATs, links and agents.
+    pub seed: u64,
+    /// What stands in front of each.
+    pub nats: [NatSpec; 2],
+    /// From each host to the internet, and from there to the other; both ways.
+    pub link: Link,
+    /// Who sends first.
+    pub first: Side,
+    /// The other side starts so long after the first check has left.
+    pub lag: Duration,
+    /// Both have the relay.
+    pub relay: bool,
+    /// The times.
+    pub pace: Pace,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Met {
+    /// As each side saw it.
+    pub outcomes: [Outcome; 2],
+    /// Payloads that the relay carried.
+    pub relayed: u64,
+    /// When both were done.
+    pub took: Duration,
+}
+
+/// A run that did not end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unended {
+    /// An agent asks for ever without waiting.
+    #[error("an agent polls without end at {0:?}")]
+    Spins(Duration),
+    /// One side has not come to an outcome.
+    #[error("still undecided at {0:?}")]
+    Undecided(Duration),
+}
+
+#[derive(Debug)]
+enum Packet {
+    /// At the inner side of a side's first box.
+    Out(Side, SocketAddr, SocketAddr, Vec<u8>),
+    /// In the internet.
+    Net(SocketAddr, SocketAddr, Vec<u8>),
+    /// At the host.
+    Home(Side, SocketAddr, SocketAddr, Vec<u8>),
+}
+
+struct Host {
+    agent: Agent,
+    local: SocketAddr,
+    /// Its own socket towards the relay.
+    to_relay: SocketAddr,
+    boxes: Vec<NatBox>,
+    first_check: Option<Duration>,
+    decided: bool,
+}
+
+struct Run<'a> {
+    meeting: &'a Meeting,
+    rng: StdRng,
+    hosts: [Host; 2],
+    relay: TurnServer,
+    queue: Queue<Packet>,
+    polls: u32,
+}
+
+impl Meeting {
+    /// Lets them meet.
+    ///
+    /// # Errors
+    /// When they come to no end.
+    pub fn run(&self) -> Result<Met, Unended> {
+        let mut rng = StdRng::seed_from_u64(self.seed);
+        let hosts = [self.host(Side::A, &mut rng), self.host(Side::B, &mut rng)];
+        let relay = TurnServer::new(SERVERS[0], rng.random());
+        Run { meeting: self, rng, hosts, relay, queue: Queue::new(), polls: 0 }.go()
+    }
+
+    fn host(&self, side: Side, rng: &mut StdRng) -> Host {
+        let spec = &self.nats[side.index()];
+        let number = if side == Side::A { 1 } else { 2 };
+        let translates = spec.stack().any(|layer| layer.translation == Translation::Nat);
+        let ip = if translates {
+            Ipv4Addr::new(192, 168, number, 2)
+        } else {
+            Ipv4Addr::new(198, 51, 100, 100 + number)
+        };
+        let local = SocketAddr::new(ip.into(), rng.random_range(32_768..=60_999));
+        let to_relay = SocketAddr::new(ip.into(), rng.random_range(20_000..=32_767));
+        let role = if side == Side::A { Role::Controlling } else { Role::Controlled };
+        let server = turn::Server {
+            uri: format!("turn:{}", SERVERS[0]),
+            name: String::new(),
+            address: SERVERS[0],
+            over: turn::Over::Udp,
+            user: "lab".to_owned(),
+            password: "lab".to_owned(),
+        };
+        let config = Config {
+            role,
+            pace: self.pace,
+            policy: Policy::All,
+            stun: SERVERS.iter().map(|at| (format!("stun:{at}"), *at)).collect(),
+            turn: self.relay.then_some(server).into_iter().collect(),
+        };
+        let mut agent = Agent::new(config, rng.random());
+        agent.add_host(Duration::ZERO, local);
+        agent.end_hosts();
+        if self.relay {
+            agent.relay_opened(Duration::ZERO, 0, to_relay);
+        }
+        let boxes = boxes(spec, number, rng);
+        Host { agent, local, to_relay, boxes, first_check: None, decided: false }
+    }
+}
+
+/// A side's boxes, nearest first.
+fn boxes(spec: &NatSpec, number: u8, rng: &mut StdRng) -> Vec<NatBox> {
+    let specs: Vec<&NatSpec> = spec.stack().collect();
+    let outermost = specs.iter().rposition(|layer| layer.translation == Translation::Nat);
+    let make = |(i, layer): (usize, &&NatSpec)| {
+        let between = Ipv4Addr::new(100, 64 + number, u8::try_from(i).unwrap_or(u8::MAX), 1);
+        let public = Ipv4Addr::new(198, 51, 100, number);
+        let external = if Some(i) == outermost { public } else { between };
+        let layer = NatSpec { layers: Vec::new(), ..(*layer).clone() };
+        NatBox::new(layer, external.into(), StdRng::seed_from_u64(rng.random()))
+    };
+    specs.iter().enumerate().map(make).collect()
+}
+
+impl Run<'_> {
+    fn go(mut self) -> Result<Met, Unended> {
+        let mut now = Duration::ZERO;
+        loop {
+            let mut wait = self.agent(now, Side::A)?.min(self.agent(now, Side::B)?);
+            let told = self.signal(now);
+            if told <= now {
+                continue;
+            }
+            wait = wait.min(told);
+            if self.hosts.iter().all(|host| host.decided) {
+                // The other's last packets are still under way; they change nothing.
+                let outcomes = [self.hosts[0].agent.outcome(), self.hosts[1].agent.outcome()];
+                return Ok(Met { outcomes, relayed: self.relay.carried(), took: now });
+            }
+            wait = wait.min(self.queue.due().unwrap_or(Duration::MAX)).max(now);
+            if wait > END {
+                return Err(Unended::Undecided(now));
+            }
+            now = wait;
+            while let Some((at, packet)) = self.queue.pop(now) {
+                self.pass(at, packet);
+            }
+        }
+    }
+
+    /// Lets an agent do what it wants; when it wants to be woken.
+    fn agent(&mut self, now: Duration, side: Side) -> Result<Duration, Unended> {
+        loop {
+            self.polls += 1;
+            if self.polls > MOST_POLLS {
+                return Err(Unended::Spins(now));
+            }
+            let host = &mut self.hosts[side.index()];
+            match host.agent.poll(now) {
+                Output::Send { from, to, bytes } => self.leave(now, side, from, to, &bytes),
+                Output::Relay { bytes, .. } => {
+                    let from = host.to_relay;
+                    self.leave(now, side, from, SERVERS[0], &bytes);
+                }
+                Output::Event(Event::FirstCheck) => host.first_check = Some(now),
+                Output::Event(Event::Selected(_) | Event::Failed) => host.decided = true,
+                Output::Event(_) => {}
+                Output::Wait(until) => return Ok(until),
+            }
+        }
+    }
+
+    /// The descriptions pass at once, when both have gathered; then the first side starts, and the
+    /// other `lag` after its first check has left. When there is something to do for it; `now` when
+    /// it was done.
+    fn signal(&mut self, now: Duration) -> Duration {
+        let [a, b] = &mut self.hosts;
+        let (of_a, of_b) = (a.agent.description(), b.agent.description());
+        if !(of_a.complete && of_b.complete) {
+            return Duration::MAX;
+        }
+        let first = self.meeting.first.index();
+        if !self.hosts[first].agent.started() {
+            self.hosts[0].agent.set_remote(now, &of_b);
+            self.hosts[1].agent.set_remote(now, &of_a);
+            self.hosts[first].agent.start(now);
+            return now;
+        }
+        // A side that is blocked never sends a check, but it does end.
+        let ended = self.hosts[first].decided.then_some(now);
+        let due = self.hosts[first].first_check.map(|at| at + self.meeting.lag).or(ended);
+        let second = &mut self.hosts[self.meeting.first.other().index()].agent;
+        match due {
+            Some(due) if !second.started() => {
+                if due <= now {
+                    second.start(now);
+                }
+                due
+            }
+            _ => Duration::MAX,
+        }
+    }
+
+    fn leave(&mut self, now: Duration, side: Side, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        for at in self.meeting.link.arrivals(now, &mut self.rng) {
+            self.queue.at(at, Packet::Out(side, from, to, bytes.to_vec()));
+        }
+    }
+
+    fn pass(&mut self, now: Duration, packet: Packet) {
+        match packet {
+            Packet::Out(side, from, to, bytes) => {
+                let mut source = from;
+                for layer in &mut self.hosts[side.index()].boxes {
+                    let Some(external) = layer.outbound(now, source, to) else { return };
+                    source = external;
+                }
+                self.travel(now, source, to, bytes);
+            }
+            Packet::Net(from, to, bytes) => self.arrive(now, from, to, bytes),
+            Packet::Home(side, from, to, bytes) => {
+                let host = &mut self.hosts[side.index()];
+                if to == host.local {
+                    host.agent.receive(now, to, from, &bytes);
+                } else if to == host.to_relay && from == SERVERS[0] {
+                    host.agent.relay_receive(now, 0, &bytes);
+                }
+            }
+        }
+    }
+
+    fn travel(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let link = Link { delay: Duration::from_micros(100), ..Link::clean(Duration::ZERO) };
+        for at in link.arrivals(now, &mut self.rng) {
+            self.queue.at(at, Packet::Net(from, to, bytes.clone()));
+        }
+    }
+
+    /// At a server, or at the outer side of somebody's boxes.
+    fn arrive(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        if let Some(answer) = SERVERS.contains(&to).then(|| binding(from, &bytes)).flatten() {
+            return self.travel(now, to, from, answer);
+        }
+        if to.ip() == SERVERS[0].ip() {
+            if let Some((from, to, bytes)) = self.relay.receive(now, from, to, &bytes) {
+                self.travel(now, from, to, bytes);
+            }
+            return;
+        }
+        for side in [Side::A, Side::B] {
+            if self.outer(side) == to.ip() {
+                return self.inbound(now, side, from, to, bytes);
+            }
+        }
+    }
+
+    /// The address that the internet knows a side by.
+    fn outer(&self, side: Side) -> IpAddr {
+        let host = &self.hosts[side.index()];
+        let outermost = host.boxes.iter().rev().find(|layer| layer.translates());
+        outermost.map_or(host.local.ip(), NatBox::external)
+    }
+
+    fn inbound(
+        &mut self,
+        now: Duration,
+        side: Side,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    ) {
+        let mut target = to;
+        for layer in self.hosts[side.index()].boxes.iter_mut().rev() {
+            let Some(inside) = layer.inbound(now, from, target) else { return };
+            target = inside;
+        }
+        for at in self.meeting.link.arrivals(now, &mut self.rng) {
+            self.queue.at(at, Packet::Home(side, from, target, bytes.clone()));
+        }
+    }
+}
+
+/// What a STUN server answers.
+fn binding(source: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
+    let message = stun::read(request).ok()?;
+    if message.class != Class::Request || message.method != stun::BINDING {
+        return None;
+    }
+    let success = stun::Success {
+        mapped: source,
+        origin: None,
+        other: None,
+        software: None,
+        padding: None,
+        fingerprint: false,
+        classic: None,
+    };
+    let mut out = Vec::new();
+    stun::encode_success(message.id, &success, &mut out);
+    Some(out)
+}
