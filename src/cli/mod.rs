@@ -11,6 +11,7 @@ mod probe;
 mod progress;
 mod report;
 mod serve;
+mod turn;
 
 use clap::{Parser, Subcommand};
 pub use exit::{Failure, Outcome};

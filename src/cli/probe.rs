@@ -4,15 +4,18 @@ use super::exit::{Failure, Outcome, tell};
 use super::expect::{self, Expect};
 use super::output::{self, Files, Format, Target};
 use super::progress::Progress;
+use super::turn::{self, Credentials, TurnArgs};
 use super::{config, exit, runtime};
 use crate::net::bind::Bind;
 use crate::net::probe::Options;
-use crate::net::{self, NetError, resolve};
+use crate::net::tls::Tls;
+use crate::net::{self, NetError, allocation, resolve};
 use crate::probe::Config;
 use crate::probe::fact::{Finding, Severity};
 use crate::probe::judge::judge;
 use crate::probe::record::Record;
-use crate::report::{Family, Report};
+use crate::report::{Family, Report, TurnServer};
+use crate::stun::Patience;
 use crate::stun::uri::Uri;
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -25,6 +28,7 @@ Examples:
   natscope probe --server stun:stun.example.org --server stun:192.0.2.1:3478
   natscope probe --format markdown --output report.json
   natscope probe -4 --expect mapping=endpoint-independent
+  natscope probe --turn turns:turn.example.org --user me --password-file secret
 
 Without --server the servers come from natscope.toml in the configuration folder
 (~/.config/natscope/natscope.toml: servers = [\"stun:stun.example.org\"]), else from
@@ -50,7 +54,7 @@ pub struct Args {
     /// Send from this local address or interface
     #[arg(long, value_name = "ADDR|IFACE", value_parser = parse_bind)]
     bind: Option<Bind>,
-    /// The longest that measuring may take, such as 5s or 800ms
+    /// The longest that measuring may take, such as 5s or 800ms; trying --turn may take it again
     #[arg(long, value_name = "DUR", default_value = "10s", value_parser = parse_duration)]
     budget: Duration,
     /// How to print the report on stdout
@@ -62,6 +66,8 @@ pub struct Args {
     /// Exit with 4 unless this holds, such as mapping=endpoint-independent (repeatable)
     #[arg(long, value_name = "AXIS=VALUE", value_parser = expect::parse)]
     expect: Vec<Expect>,
+    #[command(flatten)]
+    turn: TurnArgs,
 }
 
 fn parse_bind(text: &str) -> Result<Bind, String> {
@@ -99,9 +105,10 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     if let Some(bind) = &args.bind {
         bind.check().map_err(|error| Failure::run(format!("--bind: {error}")))?;
     }
+    let relays = Relays::new(args)?;
     let files = Files::create(&args.output)?;
     let runtime = runtime()?;
-    let report = runtime.block_on(measure(args, &servers));
+    let report = runtime.block_on(measure(args, &servers, &relays));
     // a name that is still being looked up must not hold the program
     runtime.shutdown_background();
     let report = report?;
@@ -128,7 +135,7 @@ fn conclude(args: &Args, report: &Report) -> Outcome {
     Outcome::CouldNotTell
 }
 
-async fn measure(args: &Args, servers: &[Uri]) -> Result<Report, Failure> {
+async fn measure(args: &Args, servers: &[Uri], relays: &Relays) -> Result<Report, Failure> {
     let started = jiff::Timestamp::now();
     let clock = Instant::now();
     let stop = stop_on_signal()?;
@@ -143,6 +150,9 @@ async fn measure(args: &Args, servers: &[Uri]) -> Result<Report, Failure> {
     }
     progress.borrow().doing("measuring");
     let runs = run_paths(args, &groups, &stop, &progress).await;
+    // Afterwards: a relay's address may be a server's other address, which nothing may touch
+    // before filtering is known.
+    let tried = relays.attempt(args, stop.clone(), &progress, &mut findings).await;
     progress.borrow().end();
 
     let mut records = Vec::new();
@@ -163,7 +173,68 @@ async fn measure(args: &Args, servers: &[Uri]) -> Result<Report, Failure> {
     }
     let runs = records.into_iter().map(|(judgement, record)| (record, judgement)).collect();
     let elapsed = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Report::new(format!("{started:.0}"), elapsed, runs, findings))
+    let mut report = Report::new(format!("{started:.0}"), elapsed, runs, findings);
+    report.turn = tried;
+    Ok(report)
+}
+
+/// What is needed to try the TURN servers.
+struct Relays {
+    credentials: Option<Credentials>,
+    tls: Tls,
+}
+
+impl Relays {
+    fn new(args: &Args) -> Result<Self, Failure> {
+        Ok(Self { credentials: args.turn.credentials()?, tls: args.turn.tls()? })
+    }
+
+    /// Tries each, side by side.
+    async fn attempt(
+        &self,
+        args: &Args,
+        mut stop: watch::Receiver<bool>,
+        progress: &RefCell<Progress>,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<TurnServer> {
+        let Some(credentials) = &self.credentials else { return Vec::new() };
+        progress.borrow().doing("trying the TURN server");
+        let deadline = tokio::time::Instant::now() + args.budget;
+        let one = async |uri: &Uri| {
+            let looked_up = turn::look_up(uri, credentials, resolve::Family::Any);
+            let found = tokio::time::timeout_at(deadline, looked_up).await;
+            let found = found.unwrap_or_else(|_| Err("no answer from the name service".into()))?;
+            let fits = |server: &&crate::turn::Server| wanted(args, Family::of(&server.address));
+            let reachable = found.iter().filter(fits).find(|s| route(args, s.address).is_ok());
+            let server = reachable
+                .or_else(|| found.iter().find(fits))
+                .ok_or("it has no address of the family that is asked for")?;
+            let bind = args.bind.as_ref();
+            let patience = Patience::internet();
+            let attempt = allocation::attempt(server, bind, &self.tls, patience, deadline).await;
+            Ok::<_, String>(TurnServer::new(server, attempt))
+        };
+        let all = futures_util::future::join_all(args.turn.turn.iter().map(one));
+        let all = tokio::select! {
+            all = all => all,
+            _ = stop.wait_for(|stop| *stop) => {
+                let text = "the TURN servers were not tried to the end: interrupted".to_owned();
+                findings.push(finding("turn-interrupted", Severity::Warning, text));
+                return Vec::new();
+            }
+        };
+        let mut tried = Vec::new();
+        for (uri, result) in args.turn.turn.iter().zip(all) {
+            match result {
+                Ok(server) => tried.push(server),
+                Err(error) => {
+                    let text = format!("{uri} was not tried: {error}");
+                    findings.push(finding("turn-not-tried", Severity::Warning, text));
+                }
+            }
+        }
+        tried
+    }
 }
 
 /// Both families side by side, on this thread.

@@ -4,6 +4,7 @@
 // This is the floor that has them; see clippy.toml.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod allocation;
 pub mod bind;
 #[cfg(target_os = "linux")]
 mod errqueue;

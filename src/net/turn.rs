@@ -50,27 +50,39 @@ impl Link {
     /// # Errors
     /// [`Failure::Refused`], [`Failure::Connection`], [`Failure::Tls`] with what the system said.
     pub async fn open(server: &Server, from: Option<IpAddr>, tls: &Tls) -> Result<Self, Failure> {
+        Self::open_by(server, from.map(Bind::Address).as_ref(), tls).await
+    }
+
+    /// The same by an address or an interface.
+    ///
+    /// # Errors
+    /// As [`Link::open`].
+    pub async fn open_by(server: &Server, bind: Option<&Bind>, tls: &Tls) -> Result<Self, Failure> {
         let address = server.address;
         if server.over == Over::Udp {
-            return Self::udp(address, from).map_err(|error| connection(&error));
+            return Self::udp(address, bind).map_err(|error| connection(&error));
         }
-        let opened = tokio::time::timeout(CONNECT, Self::stream(server, from, tls)).await;
-        opened.unwrap_or_else(|_| {
+        let connected = tokio::time::timeout(CONNECT, connect(address, bind)).await;
+        let Ok(connected) = connected else {
             let tried = format!("{address} over TCP, {} s", CONNECT.as_secs());
-            Err(Failure::NoAnswer { tried })
+            return Err(Failure::NoAnswer { tried });
+        };
+        let tcp = connected.map_err(|error| connection(&error))?;
+        let opened = tokio::time::timeout(CONNECT, Self::stream(server, tcp, tls)).await;
+        opened.unwrap_or_else(|_| {
+            let why = "no answer to the handshake: is this the server's TLS port?".to_owned();
+            Err(Failure::Tls { why })
         })
     }
 
-    fn udp(server: SocketAddr, from: Option<IpAddr>) -> io::Result<Self> {
-        let socket = socket::open(server, from.map(Bind::Address).as_ref())?;
+    fn udp(server: SocketAddr, bind: Option<&Bind>) -> io::Result<Self> {
+        let socket = socket::open(server, bind)?;
         socket2::SockRef::from(&socket).connect(&server.into())?;
         let local = socket.local_addr()?;
         Ok(Self { local, server, kind: Kind::Udp(socket) })
     }
 
-    async fn stream(server: &Server, from: Option<IpAddr>, tls: &Tls) -> Result<Self, Failure> {
-        let address = server.address;
-        let tcp = connect(address, from).await.map_err(|error| connection(&error))?;
+    async fn stream(server: &Server, tcp: TcpStream, tls: &Tls) -> Result<Self, Failure> {
         let local = tcp.local_addr().map_err(|error| connection(&error))?;
         let (reader, writer): (Reader, Box<dyn AsyncWrite + Send + Unpin>) =
             if server.over == Over::Tls {
@@ -84,7 +96,7 @@ impl Link {
         let (queue, inbox) = mpsc::channel(QUEUE);
         let writer = tokio::spawn(write(writer, inbox));
         let kind = Kind::Stream { reader: Mutex::new(reader), queue, writer };
-        Ok(Self { local, server: address, kind })
+        Ok(Self { local, server: server.address, kind })
     }
 
     /// The local address of the socket.
@@ -162,10 +174,15 @@ impl Link {
     }
 }
 
-async fn connect(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+async fn connect(to: SocketAddr, bind: Option<&Bind>) -> io::Result<TcpStream> {
     let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(from) = from {
-        socket.bind(SocketAddr::new(from, 0))?;
+    match bind {
+        Some(Bind::Address(ip)) => socket.bind(SocketAddr::new(*ip, 0))?,
+        #[cfg(target_os = "linux")]
+        Some(Bind::Interface(name)) => {
+            socket2::SockRef::from(&socket).bind_device(Some(name.as_bytes()))?;
+        }
+        _ => {}
     }
     let stream = socket.connect(to).await?;
     stream.set_nodelay(true)?;
@@ -268,7 +285,20 @@ impl Session {
         tls: &Tls,
         patience: Patience,
     ) -> Result<Self, Failure> {
-        let link = Link::open(&server, from, tls).await?;
+        Self::open_by(server, from.map(Bind::Address).as_ref(), tls, patience).await
+    }
+
+    /// The same by an address or an interface.
+    ///
+    /// # Errors
+    /// When the link cannot be opened.
+    pub async fn open_by(
+        server: Server,
+        bind: Option<&Bind>,
+        tls: &Tls,
+        patience: Patience,
+    ) -> Result<Self, Failure> {
+        let link = Link::open_by(&server, bind, tls).await?;
         let client = Client::new(server, link.local(), patience, Duration::ZERO);
         let start = Instant::now();
         Ok(Self { link, client, start, buffer: Vec::new(), broken: VecDeque::new() })

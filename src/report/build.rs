@@ -33,6 +33,7 @@ impl Report {
             servers: Vec::new(),
             paths: Vec::new(),
             traversal: Traversal::default(),
+            turn: Vec::new(),
             findings,
             sockets: Vec::new(),
             transactions: Vec::new(),
@@ -125,7 +126,14 @@ impl Report {
 }
 
 /// Findings of a run that are in no path's record.
-const OUTSIDE: &[&str] = &["unresolvable", "no-route", "same-address", "path-failed"];
+const OUTSIDE: &[&str] = &[
+    "unresolvable",
+    "no-route",
+    "same-address",
+    "path-failed",
+    "turn-interrupted",
+    "turn-not-tried",
+];
 
 /// The family of a record: that of its servers.
 fn family(record: &Record) -> Family {

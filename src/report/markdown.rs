@@ -24,6 +24,7 @@ pub fn markdown(report: &Report) -> String {
         connects(&mut out, path, &report.traversal);
     }
     servers(&mut out, report);
+    super::turn::markdown(&mut out, &report.turn);
     findings(&mut out, report);
     out
 }

@@ -11,6 +11,7 @@ mod markdown;
 mod read;
 mod text;
 mod traversal;
+mod turn;
 mod view;
 
 pub use escape::{markdown as escape_markdown, terminal as escape_terminal};
@@ -19,6 +20,7 @@ pub use markdown::markdown;
 pub use read::{ReadError, read};
 pub use text::text;
 pub use traversal::{Forecast, PeerForecast, PeerKind, Traversal};
+pub use turn::TurnServer;
 pub use view::{Axis, FactView, Status};
 
 use crate::probe::fact::{Facts, Finding};
@@ -50,6 +52,9 @@ pub struct Report {
     pub paths: Vec<Path>,
     /// What connects, by the facts of the paths.
     pub traversal: Traversal,
+    /// The TURN servers that were tried (`--turn`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turn: Vec<TurnServer>,
     /// What was noticed beside the facts.
     pub findings: Vec<Finding>,
     /// The local sockets, by id: one socket, one mapping.

@@ -26,6 +26,7 @@ pub fn text(report: &Report, colour: bool) -> String {
         out.push_str(&connects(&report.traversal, path.family, colour));
     }
     servers(&mut out, &report.servers);
+    super::turn::text(&mut out, &report.turn);
     let all = report.findings.iter().map(|f| (None, f));
     let of_servers = report
         .servers
