@@ -59,10 +59,19 @@ fn coturn_is_shown_to_relay() {
 
 /// A faulty server that lives while `body` runs.
 fn with<T>(fault: Fault, body: impl FnOnce(SocketAddr) -> T) -> T {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let (address, _) = runtime.block_on(faulty::udp(fault));
-    body(address)
+    let (tell, told) = std::sync::mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            tell.send(faulty::udp(fault).await.0).unwrap();
+            drop(stopped.await);
+        });
+    });
+    let done = body(told.recv().unwrap());
+    drop(stop);
+    thread.join().unwrap();
+    done
 }
 
 #[test]

@@ -89,6 +89,8 @@ async fn run(
         }
     }
     if let (Some(relayed), Some(mapped)) = (attempt.relayed, attempt.mapped) {
+        // until the contrary is seen
+        attempt.through = Through::Lost;
         attempt.through = through(&mut session, bind, relayed, mapped.ip(), patience).await;
     }
     session.close().await;
@@ -132,7 +134,7 @@ async fn through(
                 sent.push((Instant::now(), payload));
                 // an unreachable relay shows as silence
                 let _silence = peer.try_send_to(&payload, relayed);
-                next = Some(Instant::now() + patience.wait(tries + 1));
+                next = Some(Instant::now() + patience.first);
             }
         }
     }
