@@ -122,6 +122,8 @@ pub struct Agent {
     pub(super) remote_complete: bool,
     started: Option<Duration>,
     checks: Option<Checks>,
+    /// There are candidates that the checks do not have yet.
+    fresh: bool,
     relays_released: bool,
     released_at: Duration,
     pub(super) trace: Trace,
@@ -163,6 +165,7 @@ impl Agent {
             remote_complete: false,
             started: None,
             checks: None,
+            fresh: false,
             relays_released: false,
             released_at: Duration::ZERO,
             trace: Trace::default(),
@@ -180,13 +183,13 @@ impl Agent {
     }
 
     /// A socket of this host. Its servers are asked from it at once.
-    pub fn add_host(&mut self, now: Duration, local: SocketAddr) {
+    pub fn add_host(&mut self, local: SocketAddr) {
         self.hosts.push(local);
         if self.config.policy == Policy::RelayOnly {
             return;
         }
         let added = self.locals.add(Kind::Host, local, local, None, "");
-        self.tell(now, added);
+        self.tell(added);
         for (server, to) in &self.config.stun {
             if to.is_ipv4() == local.is_ipv4() {
                 self.gathering.add(server, *to, local, self.rng.random());
@@ -227,14 +230,14 @@ impl Agent {
     }
 
     /// The peer's description. The first one counts; later ones only bring candidates.
-    pub fn set_remote(&mut self, now: Duration, description: &Description) {
+    pub fn set_remote(&mut self, description: &Description) {
         if self.other.is_none() {
             // What is longer than SDP allows would not fit a request.
             let cut = |text: &str| text.chars().take(256).collect::<String>();
             self.other = Some((cut(&description.ufrag), cut(&description.pwd)));
         }
         for candidate in &description.candidates {
-            self.add_remote(now, candidate.clone());
+            self.add_remote(candidate.clone());
         }
         if description.complete || !description.trickle {
             self.end_remote();
@@ -242,7 +245,7 @@ impl Agent {
     }
 
     /// A candidate of the peer's. What cannot be used is noted all the same.
-    pub fn add_remote(&mut self, now: Duration, candidate: Candidate) {
+    pub fn add_remote(&mut self, candidate: Candidate) {
         let known = |other: &Candidate| {
             other.address == candidate.address && other.transport == candidate.transport
         };
@@ -253,7 +256,7 @@ impl Agent {
             return;
         }
         self.remotes.push(candidate);
-        self.feed(now);
+        self.fresh = true;
     }
 
     /// The peer has no more candidates.
@@ -282,7 +285,7 @@ impl Agent {
             if let Answer::New(server, mapped) = news {
                 let kind = Kind::ServerReflexive;
                 let added = self.locals.add(kind, mapped, local, Some(local), &server);
-                self.tell(now, added);
+                self.tell(added);
             }
             return;
         }
@@ -353,7 +356,7 @@ impl Agent {
                 relays::Step::Allocated { server, relayed, related } => {
                     let related = Some(related);
                     let added = self.locals.add(Kind::Relayed, relayed, relayed, related, &server);
-                    self.tell(now, added);
+                    self.tell(added);
                 }
                 relays::Step::Data { relayed, peer, payload } => {
                     self.route(now, relayed, peer, &payload);
@@ -441,6 +444,9 @@ impl Agent {
             for (base, from, bytes) in std::mem::take(&mut self.early) {
                 self.route(now, base, from, &bytes);
             }
+        }
+        if std::mem::take(&mut self.fresh) {
+            self.feed(now);
         }
         if !self.relays_released && (now >= self.release(started) || self.no_relays()) {
             self.relays_released = true;
@@ -619,10 +625,10 @@ impl Agent {
         }
     }
 
-    fn tell(&mut self, now: Duration, added: Option<Candidate>) {
+    fn tell(&mut self, added: Option<Candidate>) {
         if let Some(candidate) = added {
             self.out.push_back(Output::Event(Event::Candidate(candidate)));
-            self.feed(now);
+            self.fresh = true;
         }
     }
 }

@@ -159,7 +159,7 @@ impl Meeting {
             turn: self.relay.then_some(server).into_iter().collect(),
         };
         let mut agent = Agent::new(config, rng.random());
-        agent.add_host(Duration::ZERO, local);
+        agent.add_host(local);
         agent.end_hosts();
         if self.relay {
             agent.relay_opened(Duration::ZERO, 0, to_relay);
@@ -242,8 +242,8 @@ impl Run<'_> {
         }
         let first = self.meeting.first.index();
         if !self.hosts[first].agent.started() {
-            self.hosts[0].agent.set_remote(now, &of_b);
-            self.hosts[1].agent.set_remote(now, &of_a);
+            self.hosts[0].agent.set_remote(&of_b);
+            self.hosts[1].agent.set_remote(&of_a);
             self.hosts[first].agent.start(now);
             return now;
         }
@@ -276,9 +276,9 @@ impl Run<'_> {
                     let Some(external) = layer.outbound(now, source, to) else { return };
                     source = external;
                 }
-                self.travel(now, source, to, bytes);
+                self.travel(now, source, to, &bytes);
             }
-            Packet::Net(from, to, bytes) => self.arrive(now, from, to, bytes),
+            Packet::Net(from, to, bytes) => self.arrive(now, from, to, &bytes),
             Packet::Home(side, from, to, bytes) => {
                 let host = &mut self.hosts[side.index()];
                 if to == host.local {
@@ -290,21 +290,21 @@ impl Run<'_> {
         }
     }
 
-    fn travel(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+    fn travel(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         let link = Link { delay: Duration::from_micros(100), ..Link::clean(Duration::ZERO) };
         for at in link.arrivals(now, &mut self.rng) {
-            self.queue.at(at, Packet::Net(from, to, bytes.clone()));
+            self.queue.at(at, Packet::Net(from, to, bytes.to_vec()));
         }
     }
 
     /// At a server, or at the outer side of somebody's boxes.
-    fn arrive(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
-        if let Some(answer) = SERVERS.contains(&to).then(|| binding(from, &bytes)).flatten() {
-            return self.travel(now, to, from, answer);
+    fn arrive(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        if let Some(answer) = SERVERS.contains(&to).then(|| binding(from, bytes)).flatten() {
+            return self.travel(now, to, from, &answer);
         }
         if to.ip() == SERVERS[0].ip() {
-            if let Some((from, to, bytes)) = self.relay.receive(now, from, to, &bytes) {
-                self.travel(now, from, to, bytes);
+            if let Some((from, to, bytes)) = self.relay.receive(now, from, to, bytes) {
+                self.travel(now, from, to, &bytes);
             }
             return;
         }
@@ -328,7 +328,7 @@ impl Run<'_> {
         side: Side,
         from: SocketAddr,
         to: SocketAddr,
-        bytes: Vec<u8>,
+        bytes: &[u8],
     ) {
         let mut target = to;
         for layer in self.hosts[side.index()].boxes.iter_mut().rev() {
@@ -336,7 +336,7 @@ impl Run<'_> {
             target = inside;
         }
         for at in self.meeting.link.arrivals(now, &mut self.rng) {
-            self.queue.at(at, Packet::Home(side, from, target, bytes.clone()));
+            self.queue.at(at, Packet::Home(side, from, target, bytes.to_vec()));
         }
     }
 }

@@ -108,7 +108,7 @@ pub async fn open(options: Options, role: Role) -> Result<Peer, NetError> {
         let bound = socket.and_then(|socket| Ok((socket.local_addr()?, socket)));
         match bound {
             Ok((local, socket)) => {
-                agent.add_host(Duration::ZERO, local);
+                agent.add_host(local);
                 sockets.push((local, socket));
             }
             // an address that has gone meanwhile, or is not usable yet: there may be others
@@ -255,12 +255,12 @@ impl Drop for Peer {
 impl Remote {
     /// The other's description: credentials and the candidates so far.
     pub fn set(&self, description: &Description) {
-        self.0.agent(|agent, now| agent.set_remote(now, description));
+        self.0.agent(|agent, _| agent.set_remote(description));
     }
 
     /// One more candidate.
     pub fn add(&self, candidate: Candidate) {
-        self.0.agent(|agent, now| agent.add_remote(now, candidate));
+        self.0.agent(|agent, _| agent.add_remote(candidate));
     }
 
     /// No more will come.
