@@ -13,6 +13,10 @@
 //! One direction is enough: the answer to a packet that came in travels back along the session
 //! that it opened.
 
+mod stacks;
+
+pub use stacks::{End, Forecast, forecast};
+
 use super::{Filtering, Mapping};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
