@@ -7,6 +7,8 @@
 
 pub mod catalogue;
 pub mod certify;
+pub mod matrix;
+pub mod nft_json;
 pub mod plan;
 pub mod rules;
 pub mod scenario;

@@ -14,6 +14,12 @@
 //!
 //! The filter is tested in that second stage too, where the packet looks as it does outside: a
 //! hairpinned packet then bears its sender's external endpoint (RFC 4787 REQ-9).
+//!
+//! Whatever a box drops it writes down with the reason, in the set `refused`.
+
+mod refused;
+
+pub use refused::{Reason, Refused, SET as REFUSED, read as read_refused};
 
 use crate::nat::{Allocation, Bug, Filtering, Mapping, NatSpec, Scope, Translation};
 use std::fmt::Write as _;
@@ -44,6 +50,7 @@ pub struct Wiring {
 pub fn nftables(spec: &NatSpec, wiring: &Wiring) -> String {
     let mut text = Text::default();
     text.line("table ip natscope {");
+    refused::declare(&mut text);
     if spec.translation == Translation::None {
         router(&mut text, spec);
     } else if spec.has(Bug::EarlyPacket) {
@@ -94,7 +101,7 @@ fn input(text: &mut Text) {
         "chain input",
         &[
             "type filter hook input priority filter; policy accept;".into(),
-            format!("iifname \"{WAN}\" ct state new drop"),
+            format!("iifname \"{WAN}\" ct state new {}", Reason::NoMapping.refuse()),
         ],
     );
 }
@@ -103,7 +110,7 @@ fn input(text: &mut Text) {
 fn losses(text: &mut Text, spec: &NatSpec, wiring: &Wiring) {
     let mut lines = vec!["type filter hook forward priority filter - 10; policy accept;".into()];
     if spec.has(Bug::UdpBlocked) {
-        lines.push(format!("iifname \"{LAN}\" meta l4proto udp drop"));
+        lines.push(format!("iifname \"{LAN}\" meta l4proto udp {}", Reason::Blocked.refuse()));
     }
     if wiring.loss_percent > 0 {
         // a map, not a comparison: numgen's number is in host order
@@ -119,6 +126,11 @@ fn losses(text: &mut Text, spec: &NatSpec, wiring: &Wiring) {
 
 fn outbound() -> String {
     format!("iifname \"{LAN}\" oifname \"{WAN}\" accept")
+}
+
+/// What the chain's policy drops, written down.
+fn unasked() -> String {
+    format!("iifname \"{WAN}\" {}", Reason::Filter.refuse())
 }
 
 fn forward_head() -> Vec<String> {
@@ -155,6 +167,7 @@ fn router(text: &mut Text, spec: &NatSpec) {
         Filtering::AddressAndPortDependent => {}
     }
     forward.push(outbound());
+    forward.push(unasked());
     text.block("chain forward", &forward);
     if !spec.has(Bug::EarlyPacket) {
         input(text);
@@ -174,7 +187,15 @@ fn masquerade(text: &mut Text, wiring: &Wiring) {
     );
     let mut forward = forward_head();
     forward.push(outbound());
+    forward.push(unasked());
     text.block("chain forward", &forward);
+    text.block(
+        "chain input",
+        &[
+            "type filter hook input priority filter; policy accept;".into(),
+            format!("iifname \"{WAN}\" ct state new {}", Reason::Taken.write_down()),
+        ],
+    );
 }
 
 fn nat(text: &mut Text, spec: &NatSpec, wiring: &Wiring) {
@@ -335,7 +356,8 @@ fn learn(text: &mut Text, spec: &NatSpec, wiring: &Wiring) {
         // connect what no real NAT connects
         format!(
             "oifname \"{LAN}\" ct direction original ct original ip saddr != {net}/{length} \
-             ct status snat drop"
+             ct status snat {}",
+            Reason::SecondSession.refuse()
         ),
     ];
     // jumps, before the filter: what is sent opens the way back even when the other side's filter
@@ -346,7 +368,8 @@ fn learn(text: &mut Text, spec: &NatSpec, wiring: &Wiring) {
     if let Some(key) = permission(spec, "ct original proto-dst", "ip saddr", "udp sport") {
         lines.push(format!(
             "oifname \"{LAN}\" ct direction original ct state new ct status dnat meta l4proto udp \
-             {key} != @allowed drop"
+             {key} != @allowed {}",
+            Reason::Filter.refuse()
         ));
     }
     text.block("chain learn", &lines);
