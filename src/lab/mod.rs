@@ -12,6 +12,7 @@ pub mod nft_json;
 pub mod plan;
 pub mod rules;
 pub mod scenario;
+pub mod traffic;
 
 #[cfg(target_os = "linux")]
 pub mod kernel;

@@ -10,13 +10,14 @@
 pub mod doctor;
 pub mod experiment;
 mod links;
+pub mod matrix;
 pub mod namespace;
 pub mod nft;
 pub mod supervisor;
 
 use super::plan::{ALTERNATE, BoxPlan, INTERNET_GATEWAY, Plan, SECOND, SERVER, Site};
 use super::rules;
-use crate::nat::Timeouts;
+use crate::nat::{Timeouts, Translation};
 use links::{Link, Links};
 use namespace::Namespace;
 use std::net::Ipv4Addr;
@@ -92,6 +93,26 @@ pub struct LabSite {
     pub clients: Vec<Namespace>,
 }
 
+impl LabSite {
+    /// The first host behind it.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn host(&self) -> Result<&Namespace, LabError> {
+        let none = || LabError::Experiment(format!("{} has no host", self.plan.name));
+        self.clients.first().ok_or_else(none)
+    }
+
+    /// The address by which the internet knows its hosts: the outermost box's, or the host's own
+    /// where nothing hides it.
+    #[must_use]
+    pub fn public(&self) -> Ipv4Addr {
+        let nats = |b: &&BoxPlan| b.spec.translation == Translation::Nat;
+        let hidden = self.plan.boxes.iter().rev().find(nats).map(|b| b.wiring.wan);
+        hidden.or(self.plan.clients.first().copied()).unwrap_or(Ipv4Addr::UNSPECIFIED)
+    }
+}
+
 /// The index of every namespace's own uplink.
 const UPLINK: u32 = 2;
 /// The index of the first link downwards.
@@ -103,8 +124,8 @@ impl Lab {
     /// # Errors
     /// The lab has no host.
     pub fn first_client(&self) -> Result<&Namespace, LabError> {
-        let mut clients = self.sites.iter().flat_map(|site| &site.clients);
-        clients.next().ok_or_else(|| LabError::Experiment("the lab has no host".into()))
+        let site = self.sites.first();
+        site.ok_or_else(|| LabError::Experiment("the lab has no NAT".into()))?.host()
     }
 
     /// Builds a lab: every namespace at once, then every uplink and rule set at once, then the

@@ -56,4 +56,20 @@ impl Nft {
         }
         Err(fail(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
+
+    /// The JSON of a set of the lab's table, in the namespace of this thread.
+    pub(super) async fn set(&self, namespace: &str, name: &str) -> Result<String, LabError> {
+        let fail = |why: String| LabError::Rules { name: namespace.to_owned(), why };
+        let output = Command::new(&self.0)
+            .args(["-j", "list", "set", "ip", "natscope", name])
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|e| fail(format!("{}: {e}", self.0.display())))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(fail(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
 }

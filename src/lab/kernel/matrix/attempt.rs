@@ -1,0 +1,101 @@
+//! One attempt of a pair: two fresh peers, one of them first.
+
+use super::peer::Peer;
+use crate::ice::{Description, Kind, Outcome, Pace, Role};
+use crate::lab::kernel::{LabError, LabSite, experiment};
+use crate::nat::pair::End;
+use crate::net::ice::Options;
+use crate::turn;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Who the lab's relay serves.
+const TURN_USER: &str = "lab";
+const TURN_PASSWORD: &str = "lab";
+
+/// Which attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Setup {
+    /// The side whose first check has left before the other begins.
+    pub(super) first: End,
+    /// Whether a TURN server is given.
+    pub(super) turn: bool,
+}
+
+/// An attempt that is over; its peers live on, so that data can be sent.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) setup: Setup,
+    /// What `a` and `b` say.
+    pub(super) outcomes: [Outcome; 2],
+    pub(super) ms: f64,
+    pub(super) peers: [Peer; 2],
+}
+
+/// The lab has no loss and short ways, but two busy cores: what answers late is not gone.
+fn pace() -> Pace {
+    Pace {
+        consent_every: Duration::from_secs(5),
+        consent_lost: Duration::from_secs(60),
+        ..Pace::lab()
+    }
+}
+
+fn options(site: &LabSite, turn: bool) -> Options {
+    let over = |over, suffix: &str| turn::Server {
+        uri: format!("turn:{}{suffix}", experiment::server()),
+        name: experiment::server().ip().to_string(),
+        address: experiment::server(),
+        over,
+        user: TURN_USER.into(),
+        password: TURN_PASSWORD.into(),
+    };
+    // where no UDP passes the relay is reached over TCP; a client with both would ask for both
+    let blocked = site.plan.boxes.iter().any(|b| b.spec.truth().udp_blocked);
+    let servers = match (turn, blocked) {
+        (false, _) => Vec::new(),
+        (true, false) => vec![over(turn::Over::Udp, "")],
+        (true, true) => vec![over(turn::Over::Tcp, "?transport=tcp")],
+    };
+    Options {
+        stun: vec![(experiment::SERVER_URI.into(), experiment::server())],
+        turn: servers,
+        pace: pace(),
+        ..Options::default()
+    }
+}
+
+/// A description as it is told: without private host addresses, as a browser would hide them. Each
+/// host of the lab has the same one, and the first check must go to where the other NAT is.
+fn told(mut description: Description) -> Description {
+    let private = |address: SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => ip.is_private() || (ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64),
+        IpAddr::V6(_) => true,
+    };
+    description.candidates.retain(|c| c.kind != Kind::Host || !private(c.address));
+    description
+}
+
+/// Makes the attempt between the first hosts of two sites. `a` has the controlling role.
+pub(super) async fn attempt(sites: [&LabSite; 2], setup: Setup) -> Result<Attempt, LabError> {
+    let [host_a, host_b] = sites.map(LabSite::host);
+    let (a, b) = tokio::try_join!(
+        Peer::open(host_a?, options(sites[0], setup.turn), Role::Controlling),
+        Peer::open(host_b?, options(sites[1], setup.turn), Role::Controlled),
+    )?;
+    let began = Instant::now();
+    let (first, second) = match setup.first {
+        End::A => (&a, &b),
+        End::B => (&b, &a),
+    };
+    let mut ahead = first.connect(told(second.description.clone()));
+    ahead.first_check().await;
+    let behind = second.connect(told(first.description.clone()));
+    let (ahead, behind) = tokio::try_join!(ahead.done(), behind.done())?;
+    let outcomes = match setup.first {
+        End::A => [ahead, behind],
+        End::B => [behind, ahead],
+    };
+    let ms = began.elapsed().as_secs_f64() * 1e3;
+    Ok(Attempt { setup, outcomes, ms, peers: [a, b] })
+}
