@@ -3,6 +3,7 @@
 mod certify;
 mod doctor;
 mod exec;
+mod matrix;
 mod scenario;
 mod show;
 mod table;
@@ -61,6 +62,8 @@ enum Verb {
     },
     /// Build NATs, measure each from inside, and hold label and measurement side by side
     Certify(certify::CertifyArgs),
+    /// Try every pair of NATs with a real connection, with STUN alone and with TURN
+    Matrix(matrix::MatrixArgs),
     /// Run a scenario: what was expected, what was measured, what it means
     Run(scenario::RunArgs),
     /// Run a command on a host behind a NAT, with a STUN server to talk to
@@ -82,6 +85,7 @@ pub fn run(args: &LabArgs) -> Result<ExitCode, Failure> {
         Verb::Show { nat, format } => show::show(nat, *format),
         Verb::Doctor { format } => doctor::run(*format),
         Verb::Certify(args) => certify::run(args),
+        Verb::Matrix(args) => matrix::run(args),
         Verb::Run(args) => scenario::run(args),
         Verb::Exec(args) => exec::run(args),
         Verb::Shell { nat } => exec::shell(nat),
@@ -134,24 +138,40 @@ fn stop_signal() -> Result<tokio::sync::watch::Receiver<bool>, Failure> {
     Ok(stop)
 }
 
+/// A format that a file's name can ask for.
+trait ByExtension: Copy {
+    /// The endings that there are, for messages.
+    const ENDINGS: &str;
+
+    /// The format of files whose names end so.
+    fn of(extension: &str) -> Option<Self>;
+}
+
+impl ByExtension for Format {
+    const ENDINGS: &str = ".json, .md or .txt";
+
+    fn of(extension: &str) -> Option<Self> {
+        match extension {
+            "json" => Some(Self::Json),
+            "md" => Some(Self::Markdown),
+            "txt" => Some(Self::Text),
+            _ => None,
+        }
+    }
+}
+
 /// Files of `--output`, created before the run; the name's ending chooses the format.
 #[derive(Debug)]
-struct Files(Vec<(PathBuf, Format, std::fs::File)>);
+struct Files<F = Format>(Vec<(PathBuf, F, std::fs::File)>);
 
-impl Files {
+impl<F: ByExtension> Files<F> {
     fn create(paths: &[PathBuf]) -> Result<Self, Failure> {
         let open = |path: &PathBuf| {
-            let format = match path.extension().and_then(|e| e.to_str()) {
-                Some("json") => Format::Json,
-                Some("md") => Format::Markdown,
-                Some("txt") => Format::Text,
-                _ => {
-                    return Err(Failure::usage(format!(
-                        "--output {}: the name must end in .json, .md or .txt",
-                        path.display()
-                    )));
-                }
-            };
+            let format = path.extension().and_then(|e| e.to_str()).and_then(F::of);
+            let format = format.ok_or_else(|| {
+                let (path, endings) = (path.display(), F::ENDINGS);
+                Failure::usage(format!("--output {path}: the name must end in {endings}"))
+            })?;
             let file = std::fs::File::create(path).map_err(|e| {
                 Failure::run(format!(
                     "cannot write {}: {e}\nname another file with --output",
@@ -163,7 +183,7 @@ impl Files {
         paths.iter().map(open).collect::<Result<_, _>>().map(Self)
     }
 
-    fn write(self, render: impl Fn(Format) -> Result<String, Failure>) -> Result<(), Failure> {
+    fn write(self, render: impl Fn(F) -> Result<String, Failure>) -> Result<(), Failure> {
         use std::io::Write as _;
         for (path, format, mut file) in self.0 {
             file.write_all(render(format)?.as_bytes())

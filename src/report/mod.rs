@@ -8,6 +8,7 @@ mod build;
 mod escape;
 mod explain;
 mod markdown;
+pub mod matrix;
 mod read;
 mod text;
 mod traversal;

@@ -40,7 +40,7 @@ pub(super) fn run(args: &CertifyArgs) -> Result<ExitCode, Failure> {
 async fn certify(args: &CertifyArgs, specs: Vec<NatSpec>) -> Result<ExitCode, Failure> {
     let began = Instant::now();
     let stop = stop_signal()?;
-    let files = Files::create(&args.output)?;
+    let files: Files = Files::create(&args.output)?;
     let bar = ProgressBar::new(specs.len() as u64);
     let lab = experiment::build(&specs, args.loss).await?;
     experiment::serve(&lab.internet).await?;

@@ -35,7 +35,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
 
 async fn perform(args: &RunArgs, scenario: Scenario, spec: NatSpec) -> Result<ExitCode, Failure> {
     let stop = stop_signal()?;
-    let files = Files::create(&args.output)?;
+    let files: Files = Files::create(&args.output)?;
     let lab = experiment::build(std::slice::from_ref(&spec), scenario.loss_percent).await?;
     experiment::serve(&lab.internet).await?;
     let client = lab.first_client()?;

@@ -281,10 +281,9 @@ impl Tried {
             first: attempt.setup.first,
             turn: attempt.setup.turn,
             outcome,
-            selected: selected(a).filter(|_| !failed).map(|pair| Selected {
-                local: pair.local.kind,
-                remote: pair.remote.kind,
-            }),
+            selected: selected(a)
+                .filter(|_| !failed)
+                .map(|pair| Selected { local: pair.local.kind, remote: pair.remote.kind }),
             relay_packets: self.traffic.relay_packets,
             direct_packets: self.traffic.direct_packets,
             ms: a.connected_ms.filter(|_| !failed).unwrap_or(attempt.ms),

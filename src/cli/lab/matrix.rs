@@ -1,0 +1,116 @@
+//! `natscope lab matrix`.
+
+use super::{ByExtension, Files, code, find, inside, json, print, stop_signal};
+use crate::cli::exit::{Failure, Outcome};
+use crate::cli::output;
+use crate::lab::kernel::matrix::{ATTEMPTS, Arena, Step};
+use crate::lab::matrix::{CLASSIC, Matrix, distinct, pairs};
+use crate::nat::NatSpec;
+use crate::report::matrix as render;
+use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// How a matrix is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A grid, and why
+    Text,
+    /// To paste into a ticket
+    Markdown,
+    /// One document
+    Json,
+    /// JUnit XML, for continuous integration
+    Junit,
+}
+
+impl ByExtension for Format {
+    const ENDINGS: &str = ".json, .md, .txt or .xml";
+
+    fn of(extension: &str) -> Option<Self> {
+        match extension {
+            "json" => Some(Self::Json),
+            "md" => Some(Self::Markdown),
+            "txt" => Some(Self::Text),
+            "xml" => Some(Self::Junit),
+            _ => None,
+        }
+    }
+}
+
+/// Arguments of `natscope lab matrix`.
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// Names, aliases, composed names or TOML files; the four classic NATs when none is given
+    nats: Vec<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also write it to a file, by extension: .json, .md, .txt or .xml (repeatable)
+    #[arg(long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &MatrixArgs) -> Result<ExitCode, Failure> {
+    let names: Vec<&str> = if args.nats.is_empty() {
+        CLASSIC.to_vec()
+    } else {
+        args.nats.iter().map(String::as_str).collect()
+    };
+    let specs = names.into_iter().map(named).collect::<Result<_, _>>()?;
+    inside(|| perform(args, distinct(specs)))
+}
+
+/// A NAT by the name that the user knows it by.
+fn named(name: &str) -> Result<NatSpec, Failure> {
+    let mut spec = find(name)?;
+    if spec.aliases.iter().any(|alias| alias == name) {
+        name.clone_into(&mut spec.name);
+    }
+    Ok(spec)
+}
+
+async fn perform(args: &MatrixArgs, specs: Vec<NatSpec>) -> Result<ExitCode, Failure> {
+    let began = Instant::now();
+    let stop = stop_signal()?;
+    let files = Files::create(&args.output)?;
+    let pairs: Vec<[NatSpec; 2]> =
+        pairs(specs.len()).into_iter().map(|(a, b)| [specs[a].clone(), specs[b].clone()]).collect();
+    let bar = ProgressBar::new((pairs.len() * ATTEMPTS) as u64);
+    let arena = Arena::build(pairs).await?;
+    let (cells, complete) = arena
+        .run(stop, &mut |step| match step {
+            Step::Attempt => bar.inc(1),
+            Step::Built | Step::Exchange | Step::Cut => {}
+        })
+        .await?;
+    bar.finish_and_clear();
+    let names = specs.into_iter().map(|spec| spec.name).collect();
+    let matrix = Matrix::new(names, cells, complete, began.elapsed().as_secs_f64());
+    print(&document(&matrix, args.format, output::colour())?)?;
+    files.write(|format| document(&matrix, format, false))?;
+    Ok(code(outcome(&matrix)))
+}
+
+fn document(matrix: &Matrix, format: Format, colour: bool) -> Result<String, Failure> {
+    match format {
+        Format::Text => Ok(render::text(matrix, colour)),
+        Format::Markdown => Ok(render::markdown(matrix)),
+        Format::Json => json(matrix),
+        Format::Junit => render::junit(matrix)
+            .map_err(|e| Failure::run(format!("the document cannot be written: {e}"))),
+    }
+}
+
+fn outcome(matrix: &Matrix) -> Outcome {
+    if matrix.disagreements().next().is_some() {
+        Outcome::NotAsExpected
+    } else if matrix.summary.agree == matrix.summary.cells && matrix.summary.complete {
+        Outcome::Done
+    } else {
+        // what is missing has not been shown to agree
+        Outcome::CouldNotTell
+    }
+}

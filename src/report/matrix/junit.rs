@@ -1,0 +1,43 @@
+//! For a continuous integration: a test case for each pair.
+
+use super::{autopsies, run};
+use crate::lab::matrix::{Cell, Matrix};
+use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+use std::time::Duration;
+
+/// The matrix as JUnit XML: a pair that is not as predicted is a failure, one without a verdict is
+/// skipped when the run was stopped and an error otherwise.
+///
+/// # Errors
+/// The XML cannot be written.
+pub fn junit(matrix: &Matrix) -> Result<String, SerializeError> {
+    let seconds = Duration::try_from_secs_f64(matrix.summary.seconds).unwrap_or_default();
+    let mut suite = TestSuite::new("matrix");
+    suite.set_time(seconds);
+    suite.add_test_cases(matrix.cells.iter().map(|cell| case(cell, matrix.summary.complete)));
+    let mut report = Report::new("natscope lab matrix");
+    report.set_time(seconds);
+    report.add_test_suite(suite);
+    report.to_string()
+}
+
+fn case(cell: &Cell, complete: bool) -> TestCase {
+    let mut status = match (cell.agrees, cell.verdict) {
+        (true, _) => TestCaseStatus::success(),
+        (false, Some(_)) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        (false, None) if complete => TestCaseStatus::non_success(NonSuccessKind::Error),
+        (false, None) => TestCaseStatus::skipped(),
+    };
+    status.set_message(cell.faults.join("; "));
+    status.set_type("natscope-matrix");
+    status.set_description(autopsies(cell).join("\n"));
+    let mut case = TestCase::new(format!("{} × {}", cell.a, cell.b), status);
+    case.set_classname("natscope.lab.matrix");
+    let ms: f64 = cell.runs.iter().map(|run| run.ms).sum();
+    case.set_time(Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default());
+    let verdict = cell.verdict.map_or("could not tell".to_owned(), |v| v.to_string());
+    let head = format!("{verdict} (predicted {}): {}.", cell.predicted, cell.because);
+    let lines: Vec<String> = std::iter::once(head).chain(cell.runs.iter().map(run)).collect();
+    case.set_system_out(lines.join("\n"));
+    case
+}
