@@ -429,7 +429,21 @@ impl Agent {
         if let Some(checks) = &self.checks {
             self.role = checks.role();
         }
+        self.take_nomination(now);
         wait.min(self.deadline(now))
+    }
+
+    /// A controlled agent selects a pair that the peer has nominated and whose own check was
+    /// answered, in either order (RFC 8445 section 7.3.1.5). rice-proto (0.4.3) forgets a nomination
+    /// that comes while the answer is still under way.
+    fn take_nomination(&mut self, now: Duration) {
+        if self.state != State::Checking || self.role != Role::Controlled {
+            return;
+        }
+        let nominated = |entry: &&super::trace::Entry| entry.nominated && entry.answered.is_some();
+        if let Some(way) = self.trace.entries().iter().find(nominated).map(|entry| entry.way) {
+            self.selected(now, way);
+        }
     }
 
     /// Sets the checks up when all is there for them, and lets the relays join in time.

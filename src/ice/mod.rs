@@ -38,3 +38,6 @@ pub enum Policy {
     /// Relayed ones only: nothing else is told to the peer, and nothing else is checked.
     RelayOnly,
 }
+
+#[cfg(test)]
+mod nomination_tests;
