@@ -462,7 +462,9 @@ impl Agent {
         if std::mem::take(&mut self.fresh) {
             self.feed(now);
         }
-        if !self.relays_released && (now >= self.release(started) || self.no_relays()) {
+        let due = now >= self.release(started) || self.no_relays();
+        // once connected they are not needed any more
+        if self.state == State::Checking && !self.relays_released && due {
             self.relays_released = true;
             self.released_at = now;
             self.feed(now);

@@ -352,13 +352,6 @@ fn learn(text: &mut Text, spec: &NatSpec, wiring: &Wiring) {
     let mut lines = vec![
         "type filter hook postrouting priority srcnat + 10; policy accept;".into(),
         "meta l4proto != udp accept".into(),
-        // the kernel may rewrite a peer's source port to make an inbound flow unique, which would
-        // connect what no real NAT connects
-        format!(
-            "oifname \"{LAN}\" ct direction original ct original ip saddr != {net}/{length} \
-             ct status snat {}",
-            Reason::SecondSession.refuse()
-        ),
     ];
     // jumps, before the filter: what is sent opens the way back even when the other side's filter
     // stops it
@@ -372,6 +365,13 @@ fn learn(text: &mut Text, spec: &NatSpec, wiring: &Wiring) {
             Reason::Filter.refuse()
         ));
     }
+    // the kernel may rewrite a peer's source port to make an inbound flow unique, which would connect
+    // what no real NAT connects
+    lines.push(format!(
+        "oifname \"{LAN}\" ct direction original ct original ip saddr != {net}/{length} \
+         ct status snat {}",
+        Reason::SecondSession.refuse()
+    ));
     text.block("chain learn", &lines);
 }
 

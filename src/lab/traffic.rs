@@ -1,5 +1,8 @@
-//! What passed through the lab's internet, by flow: directly between two NATs, or by the relay. The
-//! rules that count, the one that cuts the relay, and how to read them. Pure.
+//! What data passed through the lab's internet, by flow: directly between two NATs, or by the relay.
+//! The rules that count, the one that cuts the relay, and how to read them. Pure.
+//!
+//! Data is what is not STUN: the first byte of a STUN message is 0 to 3 (RFC 8489 section 5). Checks
+//! on pairs that were not selected are so left out.
 
 use super::nft_json;
 use super::plan::SERVER;
@@ -34,7 +37,7 @@ pub fn counting(ports: &[u16]) -> String {
         let _ = writeln!(
             text,
             "\tchain {hook} {{\n\t\ttype filter hook {hook} priority filter; policy accept;\n\
-             \t\t{matches}meta l4proto udp update @{set} {{ {flow} counter }}\n\t}}"
+             \t\t{matches}meta l4proto udp @th,64,8 > 3 update @{set} {{ {flow} counter }}\n\t}}"
         );
     }
     text + "}\n"

@@ -9,10 +9,6 @@ use crate::turn;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// Who the lab's relay serves.
-const TURN_USER: &str = "lab";
-const TURN_PASSWORD: &str = "lab";
-
 /// Which attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Setup {
@@ -43,12 +39,12 @@ fn pace() -> Pace {
 
 fn options(site: &LabSite, turn: bool) -> Options {
     let over = |over, suffix: &str| turn::Server {
-        uri: format!("turn:{}{suffix}", experiment::server()),
+        uri: format!("{}{suffix}", experiment::RELAY_URI),
         name: experiment::server().ip().to_string(),
         address: experiment::server(),
         over,
-        user: TURN_USER.into(),
-        password: TURN_PASSWORD.into(),
+        user: experiment::RELAY_USER.into(),
+        password: experiment::RELAY_PASSWORD.into(),
     };
     // where no UDP passes the relay is reached over TCP; a client with both would ask for both
     let blocked = site.plan.boxes.iter().any(|b| b.spec.truth().udp_blocked);
