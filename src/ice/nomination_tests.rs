@@ -8,7 +8,7 @@ fn agent(role: Role, host: SocketAddr, seed: u8) -> Agent {
     let config =
         Config { role, pace: Pace::lab(), policy: Policy::All, stun: vec![], turn: vec![] };
     let mut agent = Agent::new(config, [seed; 32]);
-    agent.add_host(Duration::ZERO, host);
+    agent.add_host(host);
     agent.end_hosts();
     agent
 }
@@ -51,8 +51,8 @@ fn a_nomination_that_comes_before_the_answer_counts() {
         let mut selected = [false; 2];
         poll(&mut a, Duration::ZERO, &mut false);
         poll(&mut b, Duration::ZERO, &mut false);
-        a.set_remote(Duration::ZERO, &told(&b, public[1]));
-        b.set_remote(Duration::ZERO, &told(&a, public[0]));
+        a.set_remote(&told(&b, public[1]));
+        b.set_remote(&told(&a, public[0]));
         b.start(Duration::ZERO);
         let mut open = false;
         for ms in 0..700 {
