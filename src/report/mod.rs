@@ -10,6 +10,7 @@ mod explain;
 mod markdown;
 pub mod matrix;
 mod read;
+pub mod sdp;
 mod text;
 mod traversal;
 mod turn;

@@ -267,8 +267,7 @@ fn name_of(name: &str) -> Option<String> {
 
 /// Whether an address can only be reached from within its own network.
 #[must_use]
-#[allow(dead_code)]
-pub(crate) fn is_private(ip: IpAddr) -> bool {
+pub fn is_private(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
             // RFC 1918, RFC 6598, RFC 3927

@@ -14,7 +14,7 @@ mod paste;
 mod read;
 mod write;
 
-pub use candidate::{Address, Entry, Unusable, read_candidate, write_candidate};
+pub use candidate::{Address, Entry, Unusable, is_private, read_candidate, write_candidate};
 pub use read::{Sdp, read};
 pub use sdp_types as types;
 
