@@ -1,7 +1,7 @@
 //! Where documents go: stdout, and files that are created before the run starts.
 
 use super::exit::Failure;
-use crate::report::{Report, markdown, text};
+use crate::report::Document;
 use clap::ValueEnum;
 use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -19,12 +19,12 @@ pub enum Format {
 }
 
 impl Format {
-    /// The report in this format; `colour` only for text.
-    pub fn render(self, report: &Report, colour: bool) -> Result<String, Failure> {
+    /// The document in this format; `colour` only for text.
+    pub fn render(self, document: &dyn Document, colour: bool) -> Result<String, Failure> {
         match self {
-            Self::Text => Ok(text(report, colour)),
-            Self::Markdown => Ok(markdown(report)),
-            Self::Json => report
+            Self::Text => Ok(document.text(colour)),
+            Self::Markdown => Ok(document.markdown()),
+            Self::Json => document
                 .json()
                 .map_err(|error| Failure::run(format!("could not write the report: {error}"))),
         }
@@ -81,7 +81,7 @@ impl Files {
     ///
     /// # Errors
     /// When one cannot be written.
-    pub fn write(self, report: &Report) -> Result<(), Failure> {
+    pub fn write(self, report: &dyn Document) -> Result<(), Failure> {
         for (target, mut file) in self.0 {
             let document = target.format.render(report, false)?;
             file.write_all(document.as_bytes()).map_err(|error| failed(&target.path, &error))?;

@@ -1,5 +1,7 @@
 //! `natscope report`: saved reports.
 
+mod sdp;
+
 use super::exit::{Failure, Outcome};
 use super::output::{self, Files, Format, Target};
 use crate::report::{Report, explain, read};
@@ -31,6 +33,8 @@ enum Verb {
         /// A report in JSON, or `-` for stdin
         file: PathBuf,
     },
+    /// Explain a session description line by line; with its answer, which pairs could work
+    Sdp(sdp::Args),
 }
 
 /// Runs it.
@@ -45,6 +49,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
             output::print(&format.render(&report, output::colour())?)?;
             files.write(&report)?;
         }
+        Verb::Sdp(args) => sdp::run(args)?,
         Verb::Explain { file } => output::print(&explain(&load(file)?.judged_again()))?,
     }
     Ok(Outcome::Done)

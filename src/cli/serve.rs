@@ -125,8 +125,8 @@ async fn serve(
         stop.await;
         let _ = end.send(true);
     };
-    let (served, (), ()) = tokio::join!(server.run(wait(ended.clone())), rooms, stop);
-    served.map_err(|error| Failure::run(error.to_string()))
+    let (ran, (), ()) = tokio::join!(server.run(wait(ended.clone())), rooms, stop);
+    ran.map_err(|error| Failure::run(error.to_string()))
 }
 
 /// Why a socket could not be opened, and what to do.

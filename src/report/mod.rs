@@ -185,5 +185,30 @@ impl Report {
     }
 }
 
+/// What can be shown in every format.
+pub trait Document {
+    /// For a terminal; with `colour`, ANSI colours.
+    fn text(&self, colour: bool) -> String;
+    /// To paste into a ticket.
+    fn markdown(&self) -> String;
+    /// For programs, with a final newline.
+    ///
+    /// # Errors
+    /// Never for a document built by this program: all map keys are text.
+    fn json(&self) -> Result<String, serde_json::Error>;
+}
+
+impl Document for Report {
+    fn text(&self, colour: bool) -> String {
+        text(self, colour)
+    }
+    fn markdown(&self) -> String {
+        markdown(self)
+    }
+    fn json(&self) -> Result<String, serde_json::Error> {
+        Self::json(self)
+    }
+}
+
 #[cfg(test)]
 mod tests;

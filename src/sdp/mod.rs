@@ -15,7 +15,7 @@ mod read;
 mod write;
 
 pub use candidate::{Address, Entry, Unusable, is_private, read_candidate, write_candidate};
-pub use read::{Sdp, read};
+pub use read::{Line, Sdp, read};
 pub use sdp_types as types;
 
 use crate::ice::Description;

@@ -83,7 +83,8 @@ fn lines(side: &Side<'_>, found: &mut Vec<Finding>) {
         found.push(finding("ice-mismatch", Severity::Warning, text));
     }
     if has("ice-lite") {
-        let text = "this side is ICE-lite: it sends no checks itself, so it must have a public address";
+        let text =
+            "this side is ICE-lite: it sends no checks itself, so it must have a public address";
         found.push(finding("ice-lite", Severity::Info, text));
     }
     if !has("end-of-candidates") && has("ice-options") && !side.entries.is_empty() {
@@ -146,14 +147,14 @@ pub(super) fn of_both(offer: &Side<'_>, answer: &Side<'_>) -> Vec<Finding> {
     };
     let section = answer.sdp.ice_section().flatten();
     let answers = answer.sdp.value(section, "natscope-answers").map(|(_, value)| value);
-    if let (Some(answers), Some(ours)) = (answers, ufrag(offer)) {
-        if answers != ours {
-            wrong(format!(
-                "this answers another offer: it names `{}`, and the offer is `{}`",
-                safe(answers.as_bytes()),
-                safe(ours.as_bytes())
-            ));
-        }
+    if let (Some(answers), Some(ours)) = (answers, ufrag(offer))
+        && answers != ours
+    {
+        wrong(format!(
+            "this answers another offer: it names `{}`, and the offer is `{}`",
+            safe(answers.as_bytes()),
+            safe(ours.as_bytes())
+        ));
     }
     found
 }
@@ -172,7 +173,7 @@ pub(super) fn summary(side: &Side<'_>, explained: &Explained) -> String {
     let with = match (side.sdp.ice_section(), counted.is_empty()) {
         (None, _) => " without ICE".to_owned(),
         (_, true) => " without candidates".to_owned(),
-        (_, false) => format!(" with the candidates {}", counted.join(", ")),
+        (_, false) => format!(" with candidates: {}", counted.join(", ")),
     };
     let main = explained.findings.iter().find(|f| f.severity != Severity::Info);
     let main = main.map(|f| format!("; {}", f.text)).unwrap_or_default();

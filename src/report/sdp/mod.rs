@@ -11,7 +11,7 @@ mod render;
 pub use pairs::{Could, SdpPair};
 pub use render::{markdown, text};
 
-use super::Tool;
+use super::{Document, Tool};
 use crate::ice::Kind;
 use crate::probe::fact::Finding;
 use crate::sdp::{Address, Entry, Sdp};
@@ -150,9 +150,10 @@ impl<'a> Side<'a> {
             seen.sort_unstable();
             seen.dedup();
             // a browser that hides the base may have several: it counts only when there is one
-            let hosts = self.entries.iter().filter(udp).filter(|e| {
-                e.known_kind() == Some(Kind::Host) && e.component == first.component
-            });
+            let hosts =
+                self.entries.iter().filter(udp).filter(|e| {
+                    e.known_kind() == Some(Kind::Host) && e.component == first.component
+                });
             if seen.len() > 1 && (base.is_some() || hosts.count() == 1) {
                 return Some((base, seen));
             }
@@ -201,12 +202,16 @@ impl SdpReport {
             summary,
         }
     }
+}
 
-    /// The document as JSON, with a final newline.
-    ///
-    /// # Errors
-    /// Never: all map keys are text.
-    pub fn json(&self) -> Result<String, serde_json::Error> {
+impl Document for SdpReport {
+    fn text(&self, _colour: bool) -> String {
+        text(self)
+    }
+    fn markdown(&self) -> String {
+        markdown(self)
+    }
+    fn json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 }

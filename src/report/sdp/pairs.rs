@@ -170,7 +170,8 @@ fn judge(offer: &Side<'_>, one: &Entry, answer: &Side<'_>, other: &Entry) -> (Co
         }
         (Reach::Anywhere(a), Reach::Anywhere(b)) => {
             if relayed(one) || relayed(other) {
-                let why = "a relay takes packets from whomever its client asks it to, and passes them on";
+                let why =
+                    "a relay takes packets from whomever its client asks it to, and passes them on";
                 return (Could::Likely, why.into());
             }
             both_public(offer, (one, a), answer, (other, b))
@@ -179,10 +180,12 @@ fn judge(offer: &Side<'_>, one: &Entry, answer: &Side<'_>, other: &Entry) -> (Co
 }
 
 fn same_network(offer: &Side<'_>, a: IpAddr, answer: &Side<'_>, b: IpAddr) -> (Could, String) {
-    let seen = |side: &Side<'_>| side.reflexive().find_map(|e| match e.address {
-        Address::Ip(address) => Some(address.ip()),
-        Address::Name(..) => None,
-    });
+    let seen = |side: &Side<'_>| {
+        side.reflexive().find_map(|e| match e.address {
+            Address::Ip(address) => Some(address.ip()),
+            Address::Name(..) => None,
+        })
+    };
     let why = match (seen(offer), seen(answer)) {
         (Some(one), Some(other)) if one == other => {
             format!("both are seen as {one} from outside, so they may be in one network")
@@ -207,13 +210,19 @@ fn one_way(private: (IpAddr, &Entry), public: (&Entry, &Side<'_>), relay: bool) 
         return (Could::Likely, why);
     }
     if other.known_kind() == Some(Kind::Host) {
-        let why = format!("{ip} can send first, and the public address answers unless a firewall stands before it");
+        let why = format!(
+            "{ip} can send first, and the public address answers unless a firewall stands before it"
+        );
         return (Could::Likely, why);
     }
     let why = if side.dependent().is_some() {
-        format!("only checks from {ip} can pass, and only if the NAT before the other side lets in anyone: its mapping depends on the destination")
+        format!(
+            "only checks from {ip} can pass, and only if the NAT before the other side lets in anyone: its mapping depends on the destination"
+        )
     } else {
-        format!("only checks from {ip} can pass, if the NAT before the other side lets them in; what comes back makes it a pair of reflexive addresses")
+        format!(
+            "only checks from {ip} can pass, if the NAT before the other side lets them in; what comes back makes it a pair of reflexive addresses"
+        )
     };
     (Could::Depends, why)
 }
@@ -234,7 +243,10 @@ fn both_public(
         return (Could::Likely, why.into());
     }
     if one.1 == other.1 {
-        let why = format!("both are behind the NAT {}: it must pass packets back inside (hairpinning)", one.1);
+        let why = format!(
+            "both are behind the NAT {}: it must pass packets back inside (hairpinning)",
+            one.1
+        );
         return (Could::Depends, why);
     }
     let why = match (offer.dependent().is_some(), answer.dependent().is_some()) {
@@ -258,7 +270,8 @@ impl Found {
             return format!("These two do not belong together: {}.", wrong.text);
         }
         let best = |could: Could| self.pairs.iter().find(|pair| pair.could == could);
-        let is_relay = |pair: &&SdpPair| pair.from.starts_with("relay ") || pair.to.starts_with("relay ");
+        let is_relay =
+            |pair: &&SdpPair| pair.from.starts_with("relay ") || pair.to.starts_with("relay ");
         let likely = |relay: bool| {
             self.pairs.iter().find(|p| p.could == Could::Likely && is_relay(p) == relay)
         };
@@ -276,7 +289,8 @@ impl Found {
                 say(pair)
             ),
             (None, None, None) if best(Could::SameNetwork).is_some() => {
-                "They connect only within one network: no candidate can be reached from outside.".into()
+                "They connect only within one network: no candidate can be reached from outside."
+                    .into()
             }
             (None, None, None) => "No pair of candidates can work.".into(),
         }

@@ -49,7 +49,9 @@ pub fn text(report: &SdpReport) -> String {
     }
     if report.unpaired > 0 {
         let count = report.unpaired;
-        let line = format!("{count} further combinations are no pairs: family, component or transport differ.");
+        let line = format!(
+            "{count} further combinations are no pairs: family, component or transport differ."
+        );
         paragraph(&mut out, "", &line);
         out.push('\n');
     }
@@ -77,7 +79,8 @@ fn candidates(description: &Explained) -> Vec<String> {
         let tcp = c.tcp_type.as_ref().map(|t| format!(" {t}")).unwrap_or_default();
         let base = c.related.filter(|base| base.port() != 0);
         let base = base.map(|base| format!(", base {base}")).unwrap_or_default();
-        let component = if c.component == 1 { String::new() } else { format!(", component {}", c.component) };
+        let component =
+            if c.component == 1 { String::new() } else { format!(", component {}", c.component) };
         let unusable = c.unusable.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
         format!(
             "{:5} {}{tcp} {}{base}{component}, priority {} (line {}){unusable}",
@@ -102,16 +105,26 @@ pub fn markdown(report: &SdpReport) -> String {
         }
         out.push_str("| line | text | what it is for |\n|---|---|---|\n");
         for line in &description.lines {
-            let _ = writeln!(out, "| {} | {} | {} |", line.line, safe(&line.text), safe(&line.meaning));
+            let _ =
+                writeln!(out, "| {} | {} | {} |", line.line, safe(&line.text), safe(&line.meaning));
         }
     }
     if !report.pairs.is_empty() {
-        out.push_str("\n### Pairs\n\n| offer | answer | could work | because |\n|---|---|---|---|\n");
+        out.push_str(
+            "\n### Pairs\n\n| offer | answer | could work | because |\n|---|---|---|---|\n",
+        );
     }
     for pair in report.pairs.iter().take(SHOWN * 2) {
         let SdpPair { from, to, could, because, .. } = pair;
         let could: Could = *could;
-        let _ = writeln!(out, "| {} | {} | {} | {} |", safe(from), safe(to), could.title(), safe(because));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            safe(from),
+            safe(to),
+            could.title(),
+            safe(because)
+        );
     }
     out
 }

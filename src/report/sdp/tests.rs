@@ -128,7 +128,11 @@ fn an_answer_to_another_offer_has_no_pairs() {
     let answer = Message::answer(home("bbbb", false), &home("cccc", false));
     let report = both(&Message::offer(home("aaaa", false)), &answer);
     assert!(report.pairs.is_empty());
-    assert!(report.summary.contains("answers another offer: it names `cccc`"), "{}", report.summary);
+    assert!(
+        report.summary.contains("answers another offer: it names `cccc`"),
+        "{}",
+        report.summary
+    );
     let swapped = both(
         &Message::answer(home("bbbb", false), &home("aaaa", false)),
         &Message::offer(home("aaaa", false)),
@@ -140,7 +144,8 @@ fn an_answer_to_another_offer_has_no_pairs() {
 fn two_symmetric_sides_need_a_relay_and_the_summary_says_so() {
     let offer = symmetric("aaaa");
     let report = both(&Message::offer(offer.clone()), &Message::answer(symmetric("bbbb"), &offer));
-    let reflexive = report.pairs.iter().find(|p| p.from.starts_with("srflx") && p.to.starts_with("srflx"));
+    let reflexive =
+        report.pairs.iter().find(|p| p.from.starts_with("srflx") && p.to.starts_with("srflx"));
     // seen as one address: hairpinning is asked about before anything else
     assert!(reflexive.unwrap().because.contains("hairpinning"), "{reflexive:?}");
     assert!(report.summary.contains("no relay to fall back on"), "{}", report.summary);
@@ -153,5 +158,8 @@ fn hostile_lines_steer_neither_terminal_nor_markdown() {
     let report = explain(&sdp);
     assert!(!text(&report).contains('\u{1b}'));
     let shown = markdown(&report);
-    assert!(!shown.contains("<img") && !shown.contains("**b") && !shown.contains("[a]("), "{shown}");
+    assert!(
+        !shown.contains("<img") && !shown.contains("**b") && !shown.contains("[a]("),
+        "{shown}"
+    );
 }

@@ -1,0 +1,74 @@
+//! `natscope report sdp`.
+
+use crate::cli::exit::{self, Failure};
+use crate::cli::output::{self, Files, Format, Target};
+use crate::report::sdp::SdpReport;
+use crate::sdp::{Sdp, read};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  natscope report sdp offer.sdp
+  natscope report sdp offer.sdp answer.sdp
+  wl-paste | natscope report sdp -
+
+It reads SDP as such, the line that `natscope connect` prints, what a browser gives
+(JSON with a field sdp, or its internals page), and SDP within a SIP trace.";
+
+/// Arguments of `natscope report sdp`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
+pub struct Args {
+    /// The offer, or any description, or `-` for stdin
+    #[arg(value_name = "OFFER")]
+    offer: PathBuf,
+    /// The answer to it
+    #[arg(value_name = "ANSWER")]
+    answer: Option<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
+    #[arg(long, value_name = "FILE", value_parser = output::parse)]
+    output: Vec<Target>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When a file cannot be read, or holds no description that can.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let stdin = Path::new("-");
+    if args.offer == stdin && args.answer.as_deref() == Some(stdin) {
+        return Err(Failure::usage("only one of the two can come from stdin"));
+    }
+    let offer = load(&args.offer)?;
+    let answer = args.answer.as_deref().map(load).transpose()?;
+    let files = Files::create(&args.output)?;
+    let second = answer.as_ref().map(|(name, sdp)| (name.as_str(), sdp));
+    let report = SdpReport::new((&offer.0, &offer.1), second);
+    files.write(&report)?;
+    output::print(&args.format.render(&report, output::colour())?)
+}
+
+/// Reads a description, with the name that it goes by.
+fn load(file: &Path) -> Result<(String, Sdp), Failure> {
+    let name = if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() };
+    // a few bytes more than are read, so that what is too long is known to be
+    let most = u64::try_from(crate::sdp::LONGEST).unwrap_or(u64::MAX).saturating_add(16);
+    let mut bytes = Vec::new();
+    let read_in = if file == Path::new("-") {
+        std::io::stdin().take(most).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    read_in.map_err(|error| Failure::run(format!("cannot read {name}: {error}")))?;
+    // what is not UTF-8 can only stand in free text, and is replaced
+    let text = String::from_utf8_lossy(&bytes);
+    match read(&text) {
+        Ok(sdp) => Ok((name, sdp)),
+        Err(error) if error.place.is_some() => Err(Failure::run(format!("{name}, {error}"))),
+        Err(error) => Err(Failure::run(format!("{name}: {error}"))),
+    }
+}

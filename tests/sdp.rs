@@ -1,0 +1,194 @@
+//! Session descriptions: a headless Chromium takes ours, and `natscope report sdp` explains its.
+
+mod common;
+
+use assert_cmd::Command;
+use natscope::ice::{Candidate, Description, Kind, Transport};
+use natscope::sdp::{Message, read};
+use serde_json::Value;
+use std::path::Path;
+
+fn candidate(kind: Kind, address: &str, related: Option<&str>, transport: Transport) -> Candidate {
+    Candidate {
+        foundation: "1".to_owned(),
+        component: 1,
+        transport,
+        priority: 2_130_706_431,
+        address: address.parse().unwrap(),
+        kind,
+        related: related.map(|a| a.parse().unwrap()),
+    }
+}
+
+fn offer(complete: bool) -> Message {
+    let base = Some("192.168.1.7:40000");
+    Message::offer(Description {
+        ufrag: "aB3+".to_owned(),
+        pwd: "Secret1234567890/+Secret".to_owned(),
+        candidates: vec![
+            candidate(Kind::Host, "192.168.1.7:40000", None, Transport::Udp),
+            candidate(Kind::Host, "192.168.1.7:9", None, Transport::TcpActive),
+            candidate(Kind::Host, "[2001:db8::7]:40001", None, Transport::TcpPassive),
+            candidate(Kind::ServerReflexive, "198.51.100.4:61000", base, Transport::Udp),
+            candidate(
+                Kind::Relayed,
+                "203.0.113.9:50000",
+                Some("198.51.100.4:61001"),
+                Transport::Udp,
+            ),
+        ],
+        complete,
+        trickle: true,
+    })
+}
+
+/// What a page prints into its element `o`, in a headless Chromium; `None` where there is none.
+fn chromium(script: &str) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let html = format!(
+        "<pre id=o>it did not run</pre><script>(async()=>{{{script}}})()\
+         .catch(e=>String(e)).then(t=>{{document.getElementById('o').textContent=t}})</script>"
+    );
+    std::fs::write(&page, html).unwrap();
+    let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+        std::process::Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success())
+    });
+    let Some(browser) = found else {
+        println!("SKIPPED: Chromium is not installed");
+        let required = std::env::var("NATSCOPE_REQUIRE_LAB").is_ok_and(|v| v == "1");
+        assert!(!required, "NATSCOPE_REQUIRE_LAB=1, but Chromium is not installed");
+        return None;
+    };
+    let output = std::process::Command::new("timeout")
+        .args(["60", browser, "--headless", "--no-sandbox", "--disable-gpu"])
+        .args(["--disable-dev-shm-usage", "--virtual-time-budget=10000", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", folder.path().display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .unwrap();
+    let dom = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = dom.split_once("<pre id=\"o\">").and_then(|(_, rest)| rest.split_once("</pre>"));
+    let (text, _) = text.unwrap_or_else(|| panic!("{dom}\n{}", common::stderr(&output)));
+    Some(text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+}
+
+fn explain(arguments: &[&Path]) -> Value {
+    let output = Command::new(assert_cmd::cargo::cargo_bin!("natscope"))
+        .args(["report", "sdp", "--format", "json"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", common::stderr(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn chromium_takes_our_offer_and_its_answer_is_understood() {
+    for complete in [true, false] {
+        let sdp = serde_json::to_string(&offer(complete).to_sdp()).unwrap();
+        let script = format!(
+            "const pc=new RTCPeerConnection();\
+             await pc.setRemoteDescription({{type:'offer',sdp:{sdp}}});\
+             await pc.setLocalDescription(await pc.createAnswer());\
+             return JSON.stringify(pc.localDescription)"
+        );
+        let Some(answer) = chromium(&script) else { return };
+        let answer = read(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        let (message, _) = answer.message().unwrap();
+        assert_eq!(message.kind, natscope::sdp::Kind::Answer);
+        assert_eq!(message.check_answers(&offer(complete).description), Ok(()));
+    }
+}
+
+#[test]
+fn chromium_takes_our_answer_to_its_offer() {
+    let script = "const pc=new RTCPeerConnection();pc.createDataChannel('x');\
+        const o=await pc.createOffer();return JSON.stringify(o)";
+    let Some(text) = chromium(script) else { return };
+    let (theirs, _) = read(&text).unwrap().message().unwrap();
+    let answer = Message::answer(offer(true).description, &theirs.description).to_sdp();
+    // the offer that it takes an answer to must be one of its own, in the same page
+    let answer = serde_json::to_string(&answer).unwrap();
+    let script = format!(
+        "const pc=new RTCPeerConnection();pc.createDataChannel('x');\
+         await pc.setLocalDescription(await pc.createOffer());\
+         await pc.setRemoteDescription({{type:'answer',sdp:{answer}}});return pc.signalingState"
+    );
+    assert_eq!(chromium(&script).as_deref(), Some("stable"));
+}
+
+#[test]
+fn an_offer_of_chromium_is_explained() {
+    let script = "const pc=new RTCPeerConnection();pc.createDataChannel('x');\
+        pc.addTransceiver('audio');pc.addTransceiver('video');\
+        await pc.setLocalDescription(await pc.createOffer());\
+        return JSON.stringify(pc.localDescription)";
+    let Some(text) = chromium(script) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("offer.json");
+    std::fs::write(&file, &text).unwrap();
+    let report = explain(&[&file]);
+    assert_eq!(report["schema"], "natscope-sdp/1");
+    let offer = &report["descriptions"][0];
+    assert_eq!(offer["kind"], "offer");
+    let lines = offer["lines"].as_array().unwrap();
+    assert!(lines.len() > 40, "{report:#}");
+    let unknown = |l: &&Value| l["meaning"].as_str().unwrap().contains("not known");
+    assert_eq!(lines.iter().find(unknown), None);
+    let pwd = text.split("ice-pwd:").nth(1).unwrap().split('\\').next().unwrap();
+    assert!(!report.to_string().contains(pwd), "the password is in the report");
+}
+
+#[test]
+fn both_sides_are_explained_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let (one, two) = (file("offer.sdp"), file("answer.txt"));
+    let other = Description { ufrag: "zzzz".into(), ..offer(true).description };
+    std::fs::write(&one, offer(true).to_sdp()).unwrap();
+    std::fs::write(&two, Message::answer(other, &offer(true).description).to_line()).unwrap();
+    let report = explain(&[&one, &two]);
+    assert_eq!(report["pairs"].as_array().unwrap().len(), 9, "{report:#}");
+    let output = Command::new(assert_cmd::cargo::cargo_bin!("natscope"))
+        .args(["report", "sdp", "--format", "markdown", "--output"])
+        .arg(file("x.json"))
+        .args([&one, &two])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", common::stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("### Pairs"));
+    let saved: Value =
+        serde_json::from_str(&std::fs::read_to_string(file("x.json")).unwrap()).unwrap();
+    assert_eq!(saved, report);
+}
+
+#[test]
+fn what_is_malformed_is_told_by_file_line_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("offer.sdp");
+    let good = offer(true).to_sdp();
+    let half = &offer(true).to_line()[..60];
+    for (text, told) in [
+        (
+            good.replace("40000 typ", "x typ"),
+            "offer.sdp, line 8, column 44: expected a port from 0 to 65535, found `x`",
+        ),
+        (
+            good.replace("t=0 0", "t=0"),
+            "offer.sdp, line 4, column 4: expected a time in seconds, or 0, found the end of the line",
+        ),
+        (half.to_owned(), "only a part of this offer was pasted"),
+        ("hello".to_owned(), "offer.sdp, line 1, column 1: expected a session description"),
+        (String::new(), "but there is nothing"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let output = Command::new(assert_cmd::cargo::cargo_bin!("natscope"))
+            .args(["report", "sdp"])
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(common::stderr(&output).contains(told), "{told}: {}", common::stderr(&output));
+    }
+}
