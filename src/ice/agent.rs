@@ -122,6 +122,8 @@ pub struct Agent {
     pub(super) remote_complete: bool,
     started: Option<Duration>,
     checks: Option<Checks>,
+    /// When they must be set up anew.
+    checks_until: Duration,
     /// There are candidates that the checks do not have yet.
     fresh: bool,
     relays_released: bool,
@@ -165,6 +167,7 @@ impl Agent {
             remote_complete: false,
             started: None,
             checks: None,
+            checks_until: Duration::ZERO,
             fresh: false,
             relays_released: false,
             released_at: Duration::ZERO,
@@ -412,8 +415,10 @@ impl Agent {
         while let Some(checks) = &mut self.checks {
             match checks.poll(now) {
                 checks::Step::Send { from, to, bytes } => {
-                    self.trace.sent(now, (from, to), &bytes);
-                    self.dispatch(now, (from, to), bytes);
+                    let tries = self.config.pace.check.tries;
+                    if self.trace.sent(now, (from, to), &bytes, tries) {
+                        self.dispatch(now, (from, to), bytes);
+                    }
                     if self.first_check.is_none() && self.trace.begun().is_some() {
                         self.first_check = Some(now);
                         self.out.push_back(Output::Event(Event::FirstCheck));
@@ -452,7 +457,11 @@ impl Agent {
         if matches!(self.state, State::Failed { .. }) {
             return;
         }
+        if matches!(self.state, State::Checking) && now >= self.checks_until {
+            self.checks = None;
+        }
         if self.checks.is_none() {
+            self.checks_until = now + Checks::life(&self.config.pace);
             self.checks = Checks::new(self.role, &self.config.pace, &self.own, &other);
             self.feed(now);
             for (base, from, bytes) in std::mem::take(&mut self.early) {
@@ -615,13 +624,13 @@ impl Agent {
         if relayed && !self.relays_released {
             return wait(&mut self.held, base, from, bytes);
         }
-        self.trace.received(now, (base, from), bytes);
+        let good = self.trace.received(now, (base, from), bytes);
         if let (Some(consent), Some(other)) = (&mut self.consent, &self.other)
             && consent.receive(now, (base, from), other, bytes)
         {
             return;
         }
-        if let Some(checks) = &mut self.checks {
+        if let Some(checks) = self.checks.as_mut().filter(|_| good) {
             self.heard.get_or_insert(now);
             checks.receive(now, base, from, bytes);
         }

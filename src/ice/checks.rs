@@ -10,14 +10,18 @@
 //!   takes what leaves there to its TURN client.
 //! - Reflexive candidates of ours do not go in: their pairs would be pruned at once (section
 //!   6.1.2.4).
-//! - It is never told that the candidates have ended, and so never gives up by itself: it marks a
-//!   pair as failed when any of a base's requests was not answered, which may be another pair's
-//!   (0.4.3). When an attempt has failed is decided by the trace.
+//! - Failures: in 0.4.3 a request that was not answered marks a pair of the same base as failed,
+//!   maybe another one, and a request of the peer's for a pair that has failed makes it panic. So
+//!   nothing fails in it: its requests are repeated for longer than it lives ([`Checks::life`]),
+//!   answers with an error or from another address do not go in, and it is not told that the
+//!   candidates have ended. The trace keeps surplus repetitions from leaving, and decides when an
+//!   attempt has failed.
 //!
 //! It draws its own random numbers (transaction ids, the tie-breaker): the one thing in this module
 //! that a caller cannot determine.
 
 use super::{Pace, Role};
+use crate::stun::Patience;
 use rice_proto::agent::{Agent, AgentPoll};
 use rice_proto::candidate::{Candidate, CandidateType, TransportType};
 use rice_proto::stream::Credentials;
@@ -26,6 +30,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use turn_client_proto::stun::agent::Transmit;
 
+/// Sendings of one request; it computes 2 to the power of one less in 32 bits.
+const REPEATS: u32 = 32;
 /// More events at one time are not to be expected.
 const MOST_TURNS: usize = 256;
 
@@ -67,12 +73,7 @@ impl Checks {
             .trickle_ice(true)
             .controlling(role == Role::Controlling)
             .timing_advance(pace.between.max(Duration::from_millis(5)))
-            .set_request_retransmits(
-                pace.check.first,
-                pace.check.most,
-                pace.check.tries,
-                pace.check.last,
-            )
+            .set_request_retransmits(pace.check.first, pace.check.most, REPEATS, pace.check.most)
             .build();
         let stream = agent.add_stream();
         let mut handle = agent.mut_stream(stream)?;
@@ -80,6 +81,11 @@ impl Checks {
         handle.set_local_credentials(Credentials::new(own.0.clone(), own.1.clone()));
         handle.set_remote_credentials(Credentials::new(other.0.clone(), other.1.clone()));
         Some(Self { agent, stream, component, locals: Vec::new(), remotes: Vec::new() })
+    }
+
+    /// After so long it must be set up anew.
+    pub fn life(pace: &Pace) -> Duration {
+        Patience { tries: REPEATS, ..pace.check }.total().saturating_sub(pace.check.last)
     }
 
     pub fn role(&self) -> Role {

@@ -15,6 +15,9 @@ const MOST_PENDING: usize = 64;
 /// USE-CANDIDATE (RFC 8445 section 16.1).
 const USE_CANDIDATE: u16 = 0x0025;
 
+/// RFC 8445 section 7.2.5.1.
+const ROLE_CONFLICT: u16 = 487;
+
 /// Where a check goes from and to, as this host sees it.
 pub(super) type Way = (SocketAddr, SocketAddr);
 
@@ -33,8 +36,8 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     entries: Vec<Entry>,
-    /// Our requests that may still be answered.
-    ours: HashMap<TransactionId, usize>,
+    /// Our requests: which pair, and how often sent.
+    ours: HashMap<TransactionId, (usize, u32)>,
     /// The peer's that we have not answered yet.
     theirs: VecDeque<(TransactionId, Way, Duration, bool)>,
     /// When a check was last begun (not repeated).
@@ -62,24 +65,33 @@ impl Trace {
         self.strangers
     }
 
-    /// Something leaves for the peer.
-    pub fn sent(&mut self, now: Duration, way: Way, bytes: &[u8]) {
-        let Ok(message) = stun::read(bytes) else { return };
+    /// Something wants to leave for the peer; false when it is a repetition beyond `tries`.
+    pub fn sent(&mut self, now: Duration, way: Way, bytes: &[u8], tries: u32) -> bool {
+        let Ok(message) = stun::read(bytes) else { return true };
         match message.class {
-            Class::Request => self.request_sent(now, way, &message),
+            Class::Request => return self.request_sent(now, way, &message, tries),
             Class::Success | Class::Error => self.answer_sent(&message),
             Class::Indication => {}
         }
+        true
     }
 
-    fn request_sent(&mut self, now: Duration, way: Way, message: &Message) {
-        let Some(index) = self.index(way) else { return };
-        if self.ours.insert(message.id, index).is_none() {
+    fn request_sent(&mut self, now: Duration, way: Way, message: &Message, tries: u32) -> bool {
+        let Some(index) = self.index(way) else { return true };
+        let (_, times) = self.ours.entry(message.id).or_insert((index, 0));
+        *times += 1;
+        let times = *times;
+        if times > tries.max(1) {
+            return false;
+        }
+        if times == 1 {
             self.begun = Some(now);
         }
-        let Some(entry) = self.entries.get_mut(index) else { return };
-        push(&mut entry.sent, now);
-        entry.nominated |= message.unknown_required.contains(&USE_CANDIDATE);
+        if let Some(entry) = self.entries.get_mut(index) {
+            push(&mut entry.sent, now);
+            entry.nominated |= message.unknown_required.contains(&USE_CANDIDATE);
+        }
+        true
     }
 
     /// A request of the peer's counts when it was answered with anything but `401`.
@@ -97,9 +109,9 @@ impl Trace {
         entry.nominated |= nominated && message.class == Class::Success;
     }
 
-    /// Something came from the peer.
-    pub fn received(&mut self, now: Duration, way: Way, bytes: &[u8]) {
-        let Ok(message) = stun::read(bytes) else { return };
+    /// Something came from the peer; false when it is an answer that makes its check fail.
+    pub fn received(&mut self, now: Duration, way: Way, bytes: &[u8]) -> bool {
+        let Ok(message) = stun::read(bytes) else { return true };
         match message.class {
             Class::Request => {
                 if self.theirs.len() >= MOST_PENDING {
@@ -108,28 +120,28 @@ impl Trace {
                 let nominated = message.unknown_required.contains(&USE_CANDIDATE);
                 self.theirs.push_back((message.id, way, now, nominated));
             }
-            Class::Success | Class::Error => self.answered(now, way, &message),
+            Class::Success | Class::Error => return self.answered(now, way, &message),
             Class::Indication => {}
         }
+        true
     }
 
-    fn answered(&mut self, now: Duration, way: Way, message: &Message) {
-        let Some(&index) = self.ours.get(&message.id) else { return };
-        let Some(entry) = self.entries.get_mut(index) else { return };
-        if way.1 != entry.way.1 {
+    fn answered(&mut self, now: Duration, way: Way, message: &Message) -> bool {
+        let Some(&(index, _)) = self.ours.get(&message.id) else { return true };
+        let Some(entry) = self.entries.get_mut(index) else { return true };
+        if way != entry.way {
             entry.trouble.get_or_insert(CheckResult::NotSymmetric { from: way.1 });
-            return;
+            return false;
         }
-        match (message.class, &message.error) {
-            (Class::Success, _) => {
-                entry.answered.get_or_insert(now);
-                entry.mapped = message.xor_mapped.or(entry.mapped);
-            }
-            (_, Some((code, _))) => {
-                entry.trouble = Some(CheckResult::Error { code: *code });
-            }
-            _ => {}
+        let code = message.error.as_ref().map(|(code, _)| *code);
+        if message.class == Class::Success && message.xor_mapped.is_some() {
+            entry.answered.get_or_insert(now);
+            entry.mapped = message.xor_mapped;
+            return true;
         }
+        entry.trouble = Some(CheckResult::Error { code: code.unwrap_or(0) });
+        // A role conflict is resolved by another check.
+        code == Some(ROLE_CONFLICT)
     }
 
     /// What we sent that way could not be delivered.

@@ -114,3 +114,45 @@ fn with_a_relay_all_81_pairs_connect_and_none_takes_it_without_need() {
         assert!(met.took < Duration::from_millis(limit), "{:?} {}", met.took, what(&meeting, &met));
     });
 }
+
+/// Names of NATs that are written in the catalogue's way.
+fn nat(mapping: Mapping, filtering: Filtering) -> NatSpec {
+    NatSpec::new(mapping, filtering, Allocation::Random)
+}
+
+#[test]
+fn lost_and_late_packets_change_no_verdict() {
+    use Filtering as F;
+    use Mapping as M;
+    let cone = nat(M::EndpointIndependent, F::AddressAndPortDependent);
+    let symmetric = nat(M::AddressAndPortDependent, F::AddressAndPortDependent);
+    let open = nat(M::EndpointIndependent, F::EndpointIndependent);
+    let link = Link {
+        jitter: Duration::from_millis(4),
+        loss: 0.08,
+        duplicate: 0.02,
+        reorder: 0.02,
+        ..Link::clean(Duration::from_millis(5))
+    };
+    let mut undecided = Vec::new();
+    for seed in 0..60 {
+        for (a, b, relay) in [
+            (&cone, &cone, false),
+            (&cone, &open, false),
+            (&symmetric, &open, false),
+            (&open, &symmetric, true),
+            (&symmetric, &symmetric, true),
+            (&symmetric, &cone, true),
+        ] {
+            for first in [Side::A, Side::B] {
+                let meeting = Meeting { seed, link, first, relay, ..meeting(a, b) };
+                let met = run(&meeting);
+                let [from_a, from_b] = &met.outcomes;
+                if [from_a, from_b].iter().any(|o| o.connection == Connection::Failed) {
+                    undecided.push((seed, a.name.clone(), b.name.clone(), relay, first));
+                }
+            }
+        }
+    }
+    assert!(undecided.is_empty(), "{} {:?}", undecided.len(), &undecided[..undecided.len().min(6)]);
+}
