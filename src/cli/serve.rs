@@ -100,7 +100,11 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         if let Some(rooms) = &rooms {
             tell(&format!("answering on {}", rooms.uri()));
         }
+        let relay = server.relay();
         serve(server, rooms, stop).await?;
+        if let Some(relay) = relay {
+            turn::tell_total(relay.total());
+        }
         tell("stopped");
         Ok(Outcome::Done)
     })

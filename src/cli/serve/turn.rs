@@ -3,7 +3,7 @@
 use crate::cli::exit::{Failure, tell};
 use crate::net::serve::Turn;
 use crate::server::Sites;
-use crate::turn::relay::{CAPACITY, Credentials, Net, Policy, PortRange, REALM};
+use crate::turn::relay::{CAPACITY, Credentials, Net, Policy, PortRange, REALM, Traffic};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -107,6 +107,14 @@ impl Args {
     }
 }
 
+/// What it has carried, at the end.
+pub fn tell_total(total: Traffic) {
+    tell(&format!(
+        "relayed {} packets to peers ({} bytes) and {} to clients ({} bytes), dropped {}",
+        total.to_peers, total.to_peers_bytes, total.to_client, total.to_client_bytes, total.dropped
+    ));
+}
+
 /// RFC 8489 sections 14.3 and 14.9: names travel in attributes of bounded length, realms in quotes.
 fn check_name(option: &str, name: &str) -> Result<(), Failure> {
     let fits = !name.is_empty() && name.chars().count() <= 127;
@@ -124,7 +132,7 @@ fn check_addresses(addresses: &[IpAddr]) -> Result<(), Failure> {
             "with --listen 0.0.0.0 or [::], name the address that peers will see: --relay-address IP",
         ));
     };
-    if addresses.iter().any(|ip| ip.is_unspecified()) {
+    if addresses.iter().any(IpAddr::is_unspecified) {
         return Err(Failure::usage("--relay-address must be one that peers can send to"));
     }
     if addresses.iter().filter(|ip| ip.is_ipv4() == first.is_ipv4()).count() > 1

@@ -173,15 +173,13 @@ async fn read(
             _ => shared.respond_tcp(site, path.remote, message),
         };
         input.drain(..length);
-        match answer {
-            Some(answer) => {
-                if !answers.send(answer).await {
-                    return Ok(());
-                }
-            }
-            // Not a request: RFC 8489 section 6.3 drops it, and the framing may be lost.
-            None if !serves => return Ok(()),
-            None => {}
+        // Not a request: RFC 8489 section 6.3 drops it, and the framing may be lost.
+        let goes_on = match answer {
+            Some(answer) => answers.send(answer).await,
+            None => serves,
+        };
+        if !goes_on {
+            return Ok(());
         }
     }
 }

@@ -136,6 +136,11 @@ impl Hub {
             .try_fill_bytes(&mut key)
             .map_err(|error| NetError::Random(error.to_string()))?;
         let relay = turn.relay_addresses(sites);
+        for &ip in &relay {
+            // rather told now than by a 508 to every client
+            let at = SocketAddr::new(ip, 0);
+            bind_udp(at).map_err(|why| NetError::Open { at, why })?;
+        }
         let mut policy = turn.policy;
         policy.own.extend(sites.iter().flat_map(|sites| sites.all()).map(|(_, at)| at.ip()));
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

@@ -198,7 +198,7 @@ impl Relay {
             allocation.traffic.dropped += 1;
             return Step::Nothing;
         };
-        allocation.traffic.to_peer(payload.len());
+        allocation.traffic.add_to_peers(payload.len());
         Step::Send { from, to, payload }
     }
 
@@ -220,7 +220,7 @@ impl Relay {
         }
         self.indications = self.indications.wrapping_add(0x9e37_79b9_7f4a_7c15);
         allocation.write(now, peer, bytes, self.indications, out);
-        allocation.traffic.to_client(bytes.len());
+        allocation.traffic.add_to_client(bytes.len());
         Some(allocation.path)
     }
 

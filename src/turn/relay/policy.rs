@@ -58,7 +58,7 @@ impl std::str::FromStr for Net {
 /// Why a peer is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// 127.0.0.0/8 or ::1.
+    /// 127.0.0.0/8 or `::1`.
     Loopback,
     /// 169.254.0.0/16 or `fe80::/10`: also where clouds keep their hosts' credentials.
     LinkLocal,

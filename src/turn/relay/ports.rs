@@ -112,7 +112,9 @@ mod tests {
         let range = PortRange::new(50_000, 50_009).expect("a range");
         let mut ports = Ports::new(range);
         let mut given: Vec<u16> = (0..10)
-            .map(|n| ports.take(n * 0x9e37_79b9_7f4a_7c15, Parity::Any).expect("free"))
+            .map(|n: u64| {
+                ports.take(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), Parity::Any).expect("free")
+            })
             .collect();
         given.sort_unstable();
         assert_eq!(given, (50_000..=50_009).collect::<Vec<_>>());

@@ -25,12 +25,12 @@ impl Traffic {
         self.to_peers + self.to_client
     }
 
-    pub(super) fn to_peer(&mut self, bytes: usize) {
+    pub(super) fn add_to_peers(&mut self, bytes: usize) {
         self.to_peers += 1;
         self.to_peers_bytes += u64::try_from(bytes).unwrap_or(0);
     }
 
-    pub(super) fn to_client(&mut self, bytes: usize) {
+    pub(super) fn add_to_client(&mut self, bytes: usize) {
         self.to_client += 1;
         self.to_client_bytes += u64::try_from(bytes).unwrap_or(0);
     }

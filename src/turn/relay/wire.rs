@@ -120,7 +120,7 @@ pub(super) fn read_send(bytes: &[u8]) -> Option<(SocketAddr, Range<usize>)> {
     peer.zip(data)
 }
 
-/// An address XORed with the cookie and the id (RFC 8489 section 14.2).
+/// An address under the cookie and the id (RFC 8489 section 14.2).
 pub(super) fn read_address(value: &[u8], key: [u8; 16]) -> Option<SocketAddr> {
     let (&[_, family, high, low], ip) = value.split_first_chunk()?;
     let port = u16::from_be_bytes([high ^ key[0], low ^ key[1]]);
