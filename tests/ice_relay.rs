@@ -109,6 +109,11 @@ async fn a_direct_pair_goes_before_a_relay() {
         outcome.checks.iter().any(|c| relayed(c.pair.local.kind) || relayed(c.pair.remote.kind))
     };
     assert!(!relayed(&from_a) && !relayed(&from_b), "{from_a:?} {from_b:?}");
+    // and the two can be compared
+    let every = Duration::from_millis(2);
+    let (direct, by_relay) = (a.echo(5, every).await, a.echo_relayed(5, every).await);
+    assert_eq!((direct.len(), by_relay.len()), (5, 5));
+    assert!(direct.iter().chain(&by_relay).all(Option::is_some), "{direct:?} {by_relay:?}");
 }
 
 #[tokio::test]

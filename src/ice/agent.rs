@@ -1,23 +1,22 @@
 //! One side of a connection: what to send and when, and what came of it. No sockets, no clock:
 //! [`Agent::poll`] says what to do next, and the other methods say what happened.
 
-use super::checks::{self, Checks, Secrets};
-use super::consent::{self, Consent, Rhythm, Terms};
-use super::echo::{Echo, Payload};
+use super::checks::{Checks, Secrets};
+use super::consent::Consent;
+use super::echo::Echo;
 use super::gather::{Answer, Gathering};
-use super::local::{COMPONENT, Locals, priority};
+use super::local::Locals;
+use super::message;
 use super::relays::{self, Relays};
 use super::trace::{Trace, Way};
-use super::{Candidate, CheckResult, Description, Kind, Pace, Pair, Policy, Role, Transport};
+use super::{Candidate, CheckResult, Description, Kind, Pace, Pair, Policy, Role};
 use crate::turn;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// Packets of the peer that wait for the start, or for the relays' turn.
-const MOST_WAITING: usize = 64;
 /// Candidates that are taken from the peer (RFC 8445 section 6.1.2.5 would have 100 pairs in all).
 const MOST_REMOTE: usize = 32;
 /// What user name fragments and passwords are made of (RFC 8839 section 5.4).
@@ -102,7 +101,7 @@ pub(super) enum State {
 }
 
 /// A packet that waits: the base it came in at, whom it came from.
-type Waiting = VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>;
+pub(super) type Waiting = VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>;
 
 /// One side.
 #[derive(Debug)]
@@ -111,34 +110,36 @@ pub struct Agent {
     pub(super) rng: StdRng,
     pub(super) own: Secrets,
     pub(super) other: Option<Secrets>,
-    tie_breaker: u64,
+    pub(super) tie_breaker: u64,
     pub(super) locals: Locals,
-    hosts: Vec<SocketAddr>,
-    hosts_complete: bool,
+    pub(super) hosts_complete: bool,
     pub(super) gathering: Gathering,
     pub(super) relays: Relays,
     pub(super) gathered: Option<Duration>,
     pub(super) remotes: Vec<Candidate>,
     pub(super) remote_complete: bool,
-    started: Option<Duration>,
-    checks: Option<Checks>,
+    pub(super) started: Option<Duration>,
+    pub(super) checks: Option<Checks>,
     /// When they must be set up anew.
-    checks_until: Duration,
+    pub(super) checks_until: Duration,
     /// There are candidates that the checks do not have yet.
-    fresh: bool,
-    relays_released: bool,
-    released_at: Duration,
+    pub(super) fresh: bool,
+    /// Pairs with a relay may be checked, since then.
+    pub(super) relays_released: bool,
+    pub(super) released_at: Duration,
+    /// Which addresses of the peer's a relay lets nothing through to.
+    pub(super) refusals: Vec<(SocketAddr, IpAddr, turn::Failure)>,
     pub(super) trace: Trace,
     pub(super) first_check: Option<Duration>,
     pub(super) heard: Option<Duration>,
-    consent: Option<Consent>,
+    pub(super) consent: Option<Consent>,
     pub(super) state: State,
     pub(super) role: Role,
     pub(super) lost: Option<String>,
-    echo: Echo,
-    early: Waiting,
-    held: Waiting,
-    out: VecDeque<Output>,
+    pub(super) echo: Echo,
+    pub(super) early: Waiting,
+    pub(super) held: Waiting,
+    pub(super) out: VecDeque<Output>,
 }
 
 impl Agent {
@@ -158,7 +159,6 @@ impl Agent {
             other: None,
             tie_breaker,
             locals: Locals::default(),
-            hosts: Vec::new(),
             hosts_complete: false,
             gathering,
             relays,
@@ -171,6 +171,7 @@ impl Agent {
             fresh: false,
             relays_released: false,
             released_at: Duration::ZERO,
+            refusals: Vec::new(),
             trace: Trace::default(),
             first_check: None,
             heard: None,
@@ -187,7 +188,6 @@ impl Agent {
 
     /// A socket of this host. Its servers are asked from it at once.
     pub fn add_host(&mut self, local: SocketAddr) {
-        self.hosts.push(local);
         if self.config.policy == Policy::RelayOnly {
             return;
         }
@@ -323,6 +323,16 @@ impl Agent {
         number
     }
 
+    /// Sends a ping by way of a relay while the connection is direct, so that both can be compared;
+    /// `None` when there is no relay on either side, or the connection is relayed anyway.
+    pub fn ping_relayed(&mut self, now: Duration) -> Option<u64> {
+        let way = self.relayed_way()?;
+        let id = self.rng.random();
+        let bytes = message::request(id, &self.terms()?)?;
+        self.dispatch(now, way, bytes);
+        Some(self.echo.request(now, id))
+    }
+
     /// Gives the relays back; what [`Self::poll`] still gives should be sent.
     pub fn close(&mut self, now: Duration) {
         self.consent = None;
@@ -365,7 +375,7 @@ impl Agent {
                     self.route(now, relayed, peer, &payload);
                 }
                 relays::Step::Refused { relayed, peer, failure } => {
-                    self.refused(relayed, peer, &failure);
+                    self.refused(relayed, peer, failure);
                 }
                 relays::Step::Lost { server, relayed, failure } => {
                     self.relay_lost(&server, relayed, failure);
@@ -376,10 +386,9 @@ impl Agent {
     }
 
     /// The relay lets nothing through to this address of the peer's.
-    fn refused(&mut self, relayed: SocketAddr, peer: std::net::IpAddr, failure: &turn::Failure) {
-        let ways: Vec<Way> = self.trace.entries().iter().map(|entry| entry.way).collect();
-        for way in ways.into_iter().filter(|way| way.0 == relayed && way.1.ip() == peer) {
-            self.trace.trouble(way, CheckResult::NotRelayed { failure: failure.clone() });
+    fn refused(&mut self, relayed: SocketAddr, peer: IpAddr, failure: turn::Failure) {
+        if self.refusals.len() < MOST_REMOTE {
+            self.refusals.push((relayed, peer, failure));
         }
     }
 
@@ -409,258 +418,11 @@ impl Agent {
         wait
     }
 
-    fn pump_checks(&mut self, now: Duration) -> Duration {
-        self.ready(now);
-        let mut wait = Duration::MAX;
-        while let Some(checks) = &mut self.checks {
-            match checks.poll(now) {
-                checks::Step::Send { from, to, bytes } => {
-                    let tries = self.config.pace.check.tries;
-                    if self.trace.sent(now, (from, to), &bytes, tries) {
-                        self.dispatch(now, (from, to), bytes);
-                    }
-                    if self.first_check.is_none() && self.trace.begun().is_some() {
-                        self.first_check = Some(now);
-                        self.out.push_back(Output::Event(Event::FirstCheck));
-                    }
-                }
-                checks::Step::Selected(base, remote) => self.selected(now, (base, remote)),
-                checks::Step::Wait(until) => {
-                    wait = until;
-                    break;
-                }
-            }
-        }
-        if let Some(checks) = &self.checks {
-            self.role = checks.role();
-        }
-        self.take_nomination(now);
-        wait.min(self.deadline(now))
-    }
-
-    /// A controlled agent selects a pair that the peer has nominated and whose own check was
-    /// answered, in either order (RFC 8445 section 7.3.1.5). rice-proto (0.4.3) forgets a nomination
-    /// that comes while the answer is still under way.
-    fn take_nomination(&mut self, now: Duration) {
-        if self.state != State::Checking || self.role != Role::Controlled {
-            return;
-        }
-        let nominated = |entry: &&super::trace::Entry| entry.nominated && entry.answered.is_some();
-        if let Some(way) = self.trace.entries().iter().find(nominated).map(|entry| entry.way) {
-            self.selected(now, way);
-        }
-    }
-
-    /// Sets the checks up when all is there for them, and lets the relays join in time.
-    fn ready(&mut self, now: Duration) {
-        let (Some(started), Some(other)) = (self.started, self.other.clone()) else { return };
-        if matches!(self.state, State::Failed { .. }) {
-            return;
-        }
-        if matches!(self.state, State::Checking) && now >= self.checks_until {
-            self.checks = None;
-        }
-        if self.checks.is_none() {
-            self.checks_until = now + Checks::life(&self.config.pace);
-            self.checks = Checks::new(self.role, &self.config.pace, &self.own, &other);
-            self.feed(now);
-            for (base, from, bytes) in std::mem::take(&mut self.early) {
-                self.route(now, base, from, &bytes);
-            }
-        }
-        if std::mem::take(&mut self.fresh) {
-            self.feed(now);
-        }
-        let due = now >= self.release(started) || self.no_relays();
-        // once connected they are not needed any more
-        if self.state == State::Checking && !self.relays_released && due {
-            self.relays_released = true;
-            self.released_at = now;
-            self.feed(now);
-            for (base, from, bytes) in std::mem::take(&mut self.held) {
-                self.route(now, base, from, &bytes);
-            }
-        }
-    }
-
-    /// No pair has a relay, and none will.
-    fn no_relays(&self) -> bool {
-        let own = self.locals.all().iter().map(|own| &own.candidate);
-        let complete = self.gathered.is_some() && self.remote_complete;
-        complete && own.chain(&self.remotes).all(|candidate| candidate.kind != Kind::Relayed)
-    }
-
-    /// When pairs with a relay may be checked.
-    fn release(&self, started: Duration) -> Duration {
-        match self.config.policy {
-            Policy::All => started + self.config.pace.relay_after,
-            Policy::RelayOnly => started,
-        }
-    }
-
-    /// Gives the checks every candidate whose turn has come; those that they have do not count.
-    fn feed(&mut self, now: Duration) {
-        let Some(checks) = &mut self.checks else { return };
-        let due = |kind: Kind| kind != Kind::Relayed || self.relays_released;
-        for own in self.locals.all() {
-            if own.candidate.kind != Kind::ServerReflexive && due(own.candidate.kind) {
-                checks.add_local(own.base, own.candidate.priority);
-            }
-        }
-        for remote in self.remotes.iter().filter(|remote| due(remote.kind)) {
-            if remote.component == COMPONENT && remote.transport == Transport::Udp {
-                checks.add_remote(remote.address, remote.priority);
-            }
-        }
-        // Relays take a round trip for each permission: asked for before they are needed, those that
-        // may help first.
-        for kind in [Kind::ServerReflexive, Kind::PeerReflexive, Kind::Relayed, Kind::Host] {
-            for remote in self.remotes.iter().filter(|remote| remote.kind == kind) {
-                self.relays.permit(now, remote.address.ip());
-            }
-        }
-    }
-
-    /// When it is over without success; ends it when that is now.
-    fn deadline(&mut self, now: Duration) -> Duration {
-        let (State::Checking, Some(started)) = (self.state, self.started) else {
-            return Duration::MAX;
-        };
-        let pace = self.config.pace;
-        let mut end = started + pace.patience + pace.peer_within;
-        let mut next = Duration::MAX;
-        if !self.relays_released {
-            next = next.min(self.release(started));
-        } else if self.gathered.is_some() && self.remote_complete {
-            let begun = self.trace.begun().unwrap_or(started).max(self.released_at);
-            let over = begun + pace.check.total() + pace.between;
-            // A peer that has not been heard may yet begin.
-            if self.heard.is_none() && over < started + pace.peer_within {
-                if over <= now {
-                    self.checks = None;
-                    return now;
-                }
-                next = next.min(over);
-            } else {
-                end = end.min(over);
-            }
-        }
-        if now < end {
-            return next.min(end);
-        }
-        self.state = State::Failed { at: now };
-        self.checks = None;
-        self.gathering.stop_keeping();
-        self.out.push_back(Output::Event(Event::Failed));
-        Duration::MAX
-    }
-
-    fn selected(&mut self, now: Duration, way: Way) {
-        if self.state != State::Checking {
-            return;
-        }
-        self.state = State::Connected { way, at: now };
-        self.gathering.stop_keeping();
-        let pace = self.config.pace;
-        let rhythm =
-            Rhythm { first: pace.check.first, every: pace.consent_every, lost: pace.consent_lost };
-        self.consent = Some(Consent::new(now, way, rhythm));
-        self.relays.bind(now, way.0, way.1);
-        self.out.push_back(Output::Event(Event::Selected(self.pair(way))));
-    }
-
-    fn pump_consent(&mut self, now: Duration) -> Duration {
-        let (Some(consent), Some(other)) = (&mut self.consent, &self.other) else {
-            return Duration::MAX;
-        };
-        let (tie_breaker, role) = (self.tie_breaker, self.role);
-        let priority = priority(Kind::PeerReflexive, u16::MAX);
-        let terms = Terms { own: &self.own, other, role, tie_breaker, priority };
-        match consent.poll(now, &terms, &mut self.rng) {
-            consent::Step::Send(bytes) => {
-                let way = consent.way;
-                self.dispatch(now, way, bytes);
-                now
-            }
-            consent::Step::Wait(until) => until,
-            consent::Step::Lost(why) => {
-                self.lose(why);
-                Duration::MAX
-            }
-        }
-    }
-
-    fn lose(&mut self, why: String) {
-        if self.lost.is_none() {
-            self.consent = None;
-            self.out.push_back(Output::Event(Event::Lost(why.clone())));
-            self.lost = Some(why);
-        }
-    }
-
-    /// Sends by a socket or by a relay.
-    fn dispatch(&mut self, now: Duration, (from, to): Way, bytes: Vec<u8>) {
-        if self.relays.has(from) {
-            self.relays.send(now, from, to, &bytes);
-        } else {
-            self.out.push_back(Output::Send { from, to, bytes });
-        }
-    }
-
-    /// A packet from the peer, or from anybody.
-    fn route(&mut self, now: Duration, base: SocketAddr, from: SocketAddr, bytes: &[u8]) {
-        if bytes.first().is_none_or(|first| *first > 3) {
-            return self.payload(now, (base, from), bytes);
-        }
-        if matches!(self.state, State::Failed { .. }) || self.lost.is_some() {
-            return;
-        }
-        if self.checks.is_none() {
-            return wait(&mut self.early, base, from, bytes);
-        }
-        let by_relay =
-            |candidate: &Candidate| candidate.kind == Kind::Relayed && candidate.address == from;
-        let relayed = self.relays.has(base) || self.remotes.iter().any(by_relay);
-        if relayed && !self.relays_released {
-            return wait(&mut self.held, base, from, bytes);
-        }
-        let good = self.trace.received(now, (base, from), bytes);
-        if let (Some(consent), Some(other)) = (&mut self.consent, &self.other)
-            && consent.receive(now, (base, from), other, bytes)
-        {
-            return;
-        }
-        if let Some(checks) = self.checks.as_mut().filter(|_| good) {
-            self.heard.get_or_insert(now);
-            checks.receive(now, base, from, bytes);
-        }
-    }
-
-    /// Payloads count only from where a check has been answered.
-    fn payload(&mut self, now: Duration, way: Way, bytes: &[u8]) {
-        if self.trace.entry(way).is_none_or(|entry| entry.answered.is_none()) {
-            return;
-        }
-        match self.echo.receive(now, bytes) {
-            Payload::Ping(answer) => self.dispatch(now, way, answer),
-            Payload::Pong { number, round_trip } => {
-                self.out.push_back(Output::Event(Event::Pong { number, round_trip }));
-            }
-            Payload::Other => self.out.push_back(Output::Event(Event::Data(bytes.to_vec()))),
-        }
-    }
-
     fn tell(&mut self, added: Option<Candidate>) {
         if let Some(candidate) = added {
             self.out.push_back(Output::Event(Event::Candidate(candidate)));
             self.fresh = true;
         }
-    }
-}
-
-fn wait(waiting: &mut Waiting, base: SocketAddr, from: SocketAddr, bytes: &[u8]) {
-    if waiting.len() < MOST_WAITING {
-        waiting.push_back((base, from, bytes.to_vec()));
     }
 }
 

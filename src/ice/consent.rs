@@ -3,20 +3,14 @@
 //!
 //! Deviation: the interval is not spread by ±20 % (section 5.1): there is one connection per run.
 
-use super::Role;
 use super::checks::Secrets;
+use super::message::{self, Terms};
 use super::trace::Way;
 use crate::stun::{self, Class, TransactionId};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::collections::VecDeque;
 use std::time::Duration;
-use stun_types::attribute::{AttributeType, RawAttribute, Username};
-use stun_types::message::{
-    BINDING, IntegrityAlgorithm, Message, MessageClass, MessageIntegrityCredentials, MessageType,
-    MessageWriteVec, ShortTermCredentials, StunWriteError,
-};
-use stun_types::prelude::{MessageWrite, MessageWriteExt};
 
 /// Requests right after the pair was selected: the peer may still wait for its first success.
 const AT_ONCE: u32 = 4;
@@ -54,16 +48,6 @@ pub(super) enum Step {
     Lost(String),
 }
 
-/// What a request carries.
-#[derive(Debug)]
-pub(super) struct Terms<'a> {
-    pub own: &'a Secrets,
-    pub other: &'a Secrets,
-    pub role: Role,
-    pub tie_breaker: u64,
-    pub priority: u32,
-}
-
 impl Consent {
     /// The check that selected the pair was the first consent.
     pub const fn new(now: Duration, way: Way, rhythm: Rhythm) -> Self {
@@ -90,15 +74,14 @@ impl Consent {
         self.sent = self.sent.saturating_add(1);
         self.unanswered = self.unanswered.saturating_add(1);
         self.due = now + if self.sent < AT_ONCE { self.rhythm.first } else { self.rhythm.every };
-        // It cannot fail: what it carries has been checked for its length.
-        request(id, terms).map_or(Step::Wait(self.due), Step::Send)
+        message::request(id, terms).map_or(Step::Wait(self.due), Step::Send)
     }
 
     /// Takes a packet if it is the answer to one of ours.
     pub fn receive(&mut self, now: Duration, way: Way, other: &Secrets, bytes: &[u8]) -> bool {
         let Ok(read) = stun::read(bytes) else { return false };
         let Some(at) = self.open.iter().position(|id| *id == read.id) else { return false };
-        if read.class == Class::Success && way == self.way && authentic(bytes, &other.1) {
+        if read.class == Class::Success && way == self.way && message::authentic(bytes, &other.1) {
             self.open.drain(..=at);
             self.answered = now;
             self.unanswered = 0;
@@ -107,33 +90,9 @@ impl Consent {
     }
 }
 
-fn authentic(bytes: &[u8], password: &str) -> bool {
-    let Ok(message) = Message::from_bytes(bytes) else { return false };
-    message.validate_integrity(&short_term(password)).is_ok()
-}
-
-fn short_term(password: &str) -> MessageIntegrityCredentials {
-    ShortTermCredentials::new(password.to_owned()).into()
-}
-
-/// A Binding request like a check (RFC 8445 section 7.1).
-fn request(id: TransactionId, terms: &Terms<'_>) -> Result<Vec<u8>, StunWriteError> {
-    let number = id.iter().fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    let kind = MessageType::from_class_method(MessageClass::Request, BINDING);
-    let mut message = Message::builder(kind, number.into(), MessageWriteVec::new());
-    message.add_attribute(&Username::new(&format!("{}:{}", terms.other.0, terms.own.0))?)?;
-    let priority = terms.priority.to_be_bytes();
-    message.add_attribute(&RawAttribute::new(AttributeType::new(0x0024), &priority))?;
-    let role = if terms.role == Role::Controlling { 0x802a } else { 0x8029 };
-    let tie_breaker = terms.tie_breaker.to_be_bytes();
-    message.add_attribute(&RawAttribute::new(AttributeType::new(role), &tie_breaker))?;
-    message.add_message_integrity(&short_term(&terms.other.1), IntegrityAlgorithm::Sha1)?;
-    message.add_fingerprint()?;
-    Ok(message.finish())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Role;
     use super::*;
     use rand::SeedableRng;
 
@@ -163,7 +122,8 @@ mod tests {
                     sent += 1;
                     let read = stun::read(&bytes).expect("a message");
                     assert_eq!((read.class, read.fingerprint), (Class::Request, Some(true)));
-                    assert!(authentic(&bytes, &other.1) && !authentic(&bytes, &own.1));
+                    assert!(message::authentic(&bytes, &other.1));
+                    assert!(!message::authentic(&bytes, &own.1));
                     // An answer without the peer's integrity is not its consent.
                     let forged = stun::Success {
                         mapped: way.0,

@@ -1,6 +1,7 @@
 //! The round trips that natscope measures over a connection: a payload that the other natscope
 //! sends back. The leading byte belongs to none of the protocols of RFC 7983.
 
+use crate::stun::TransactionId;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ const MOST_OPEN: usize = 4096;
 pub(super) struct Echo {
     next: u64,
     open: HashMap<u64, Duration>,
+    /// Those that are Binding requests: any ICE agent answers them.
+    requests: HashMap<TransactionId, u64>,
 }
 
 /// What a payload is.
@@ -31,13 +34,32 @@ pub(super) enum Payload {
 impl Echo {
     /// A new ping: its number and its payload.
     pub fn ping(&mut self, now: Duration) -> (u64, Vec<u8>) {
+        let number = self.number(now);
+        (number, frame(PING, number))
+    }
+
+    /// A new ping by a Binding request with this id: its number.
+    pub fn request(&mut self, now: Duration, id: TransactionId) -> u64 {
+        let number = self.number(now);
+        self.requests.insert(id, number);
+        number
+    }
+
+    fn number(&mut self, now: Duration) -> u64 {
         let number = self.next;
         self.next += 1;
         if self.open.len() >= MOST_OPEN {
             self.open.clear();
+            self.requests.clear();
         }
         self.open.insert(number, now);
-        (number, frame(PING, number))
+        number
+    }
+
+    /// The answer to a request came: the ping's number and its round trip.
+    pub fn answered(&mut self, now: Duration, id: &TransactionId) -> Option<(u64, Duration)> {
+        let number = self.requests.remove(id)?;
+        Some((number, now.saturating_sub(self.open.remove(&number)?)))
     }
 
     /// Reads a payload.

@@ -3,7 +3,8 @@
 use super::agent::{Agent, State};
 use super::explain;
 use super::trace::{Way, ms};
-use super::{Candidate, Connection, Kind, Outcome, Pair, PairEnd, Transport};
+use super::{Candidate, CheckResult, Connection, Kind, Outcome, Pair, PairEnd, Transport};
+use crate::turn::Failure;
 use std::net::SocketAddr;
 
 impl Agent {
@@ -24,8 +25,13 @@ impl Agent {
             .map(|entry| {
                 let pair = self.pair(entry.way);
                 let ended = !matches!(self.state, State::Idle | State::Checking);
-                let priority = self.priority(entry.way);
-                (priority, entry.check(pair.local, pair.remote, ended))
+                let mut check = entry.check(pair.local, pair.remote, ended);
+                if check.answered_ms.is_none()
+                    && let Some(failure) = self.refusal(entry.way)
+                {
+                    check.result = CheckResult::NotRelayed { failure };
+                }
+                (self.priority(entry.way), check)
             })
             .collect();
         checks.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
@@ -51,6 +57,15 @@ impl Agent {
             explain::one_side(&outcome, self.trace.strangers(), self.remote_complete)
         };
         outcome
+    }
+
+    /// Why our relay let nothing through that way.
+    fn refusal(&self, way: Way) -> Option<Failure> {
+        let of_way = self
+            .refusals
+            .iter()
+            .find(|(relayed, peer, _)| *relayed == way.0 && *peer == way.1.ip());
+        of_way.map(|(_, _, failure)| failure.clone())
     }
 
     /// The peer's candidates, with those that only its checks have shown.

@@ -6,7 +6,9 @@
 //! trace of every check, so that a failure can be explained.
 
 mod agent;
+mod attempt;
 mod candidate;
+mod carry;
 mod checks;
 mod consent;
 mod description;
@@ -15,6 +17,7 @@ mod explain;
 mod gather;
 mod judge;
 mod local;
+mod message;
 mod outcome;
 mod pace;
 mod relays;

@@ -185,11 +185,39 @@ impl Peer {
     /// Round-trip times over the selected pair, one ping every `every`; `None` for one that was
     /// lost. The other peer answers for as long as it lives.
     pub async fn echo(&mut self, count: u32, every: Duration) -> Vec<Option<Duration>> {
+        self.pings(count, every, |agent, now| Some(agent.ping(now))).await
+    }
+
+    /// The same by way of a relay, while the connection is direct; nothing when neither side has a
+    /// relay, or the connection goes through one anyway. Any ICE agent answers.
+    pub async fn echo_relayed(&mut self, count: u32, every: Duration) -> Vec<Option<Duration>> {
+        // The first ones open the way: permissions at the relay, holes in the NATs.
+        let until = tokio::time::Instant::now() + self.pace.check.total();
+        while tokio::time::Instant::now() < until {
+            let Some(number) = self.shared.agent(Agent::ping_relayed) else { return Vec::new() };
+            let back = self.shared.until(|state| {
+                let over = state.ended || state.agent.lost().is_some();
+                (over || state.pongs.remove(&number).is_some()).then_some(())
+            });
+            if tokio::time::timeout(self.pace.check.first, back).await.is_ok() {
+                break;
+            }
+        }
+        self.pings(count, every, Agent::ping_relayed).await
+    }
+
+    async fn pings(
+        &mut self,
+        count: u32,
+        every: Duration,
+        ping: impl Fn(&mut Agent, Duration) -> Option<u64>,
+    ) -> Vec<Option<Duration>> {
         let mut numbers = Vec::new();
         let mut tick = tokio::time::interval(every.max(Duration::from_micros(1)));
         for _ in 0..count {
             tick.tick().await;
-            numbers.push(self.shared.agent(Agent::ping));
+            let Some(number) = self.shared.agent(&ping) else { break };
+            numbers.push(number);
         }
         let last = self.pace.check.most + self.pace.check.last;
         let all = self.shared.until(|state| {
