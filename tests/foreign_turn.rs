@@ -65,9 +65,13 @@ fn secret(content: &str) -> NamedTempFile {
 
 /// A relay for alice, and for whoever the secret `north` lets in.
 fn relay(more: &[&str]) -> Serve {
+    relay_on(SERVER, more)
+}
+
+fn relay_on(listen: &str, more: &[&str]) -> Serve {
     let (password, shared) = (secret("wonder"), secret("north"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_natscope"));
-    command.args(["serve", "--listen", SERVER, "--turn", "--user", "alice"]);
+    command.args(["serve", "--listen", listen, "--turn", "--user", "alice"]);
     command.arg("--password-file").arg(password.path());
     command.arg("--secret-file").arg(shared.path());
     // it has read the files when it answers
@@ -180,6 +184,17 @@ fn coturns_client_is_told_why_it_is_refused() {
         let _server = relay(&["--quota", "1"]);
         let [two] = run([&client(&["wonder", "-y"])]);
         assert!(two.contains("486 (Allocation Quota Reached)"), "{two}");
+    });
+}
+
+#[test]
+fn who_listens_on_all_addresses_relays_to_none_of_them() {
+    in_namespace("who_listens_on_all_addresses_relays_to_none_of_them", &[COTURN], || {
+        let _server = relay_on("0.0.0.0", &["--relay-address", SERVER]);
+        // over TCP: a UDP answer leaves by the address that the route has, not the one asked
+        let client = [COTURN, "-v", "-t", "-c", "-L", CLIENT, "-u", "alice", "-w", "wonder"];
+        let [said] = run([&[&client[..], &["-e", PEER, SERVER]].concat()]);
+        assert!(said.contains("403 (Forbidden: the peer is the server's own address)"), "{said}");
     });
 }
 

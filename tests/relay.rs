@@ -12,13 +12,15 @@ mod turn;
 use natscope::net::serve::{Config, RelayHandle, Server, Turn};
 use natscope::server::Sites;
 use natscope::turn::relay::{Credentials, PortRange};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use turn::{BIND, BINDING, Client, Heard, Link, PERMIT, REFRESH, channel, lifetime, peer};
+use turn::{
+    BIND, BINDING, Client, Heard, Link, PERMIT, REFRESH, channel, ipv6, lifetime, peer, udp,
+};
 
 /// Nothing here takes longer unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,10 +34,14 @@ struct Running {
 
 impl Running {
     fn start(change: impl FnOnce(&mut Turn)) -> Self {
+        Self::start_on([127, 0, 0, 1].into(), change)
+    }
+
+    fn start_on(ip: IpAddr, change: impl FnOnce(&mut Turn)) -> Self {
         let users = vec![("alice".to_owned(), "wonder".to_owned())];
         let mut turn = Turn::new(Credentials { users, secrets: vec![b"north".to_vec()] });
         change(&mut turn);
-        let sites = Sites::One(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let sites = Sites::One(SocketAddr::new(ip, 0));
         let config = Config { limit: None, turn: Some(turn), ..Config::new(vec![sites]) };
         let server = Server::bind(config).expect("free ports");
         let at = server.sites()[0].all()[0].1;
@@ -117,6 +123,31 @@ async fn over_tcp_and_between_tcp_and_udp() {
     exchange(&mut server.tcp().await, &mut server.tcp().await).await;
     exchange(&mut server.tcp().await, &mut server.udp().await).await;
     exchange(&mut server.udp().await, &mut server.tcp().await).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn ipv6_is_relayed() {
+    let ip = IpAddr::from(Ipv6Addr::LOCALHOST);
+    if UdpSocket::bind((ip, 0)).await.is_err() {
+        eprintln!("SKIPPED: this host has no IPv6 on its loopback interface");
+        let required = std::env::var("NATSCOPE_REQUIRE_LAB").is_ok_and(|value| value == "1");
+        assert!(!required, "IPv6 was required");
+        return;
+    }
+    let server = Running::start_on(ip, |_| {});
+    let (mut a, mut b) = (server.udp().await, server.tcp().await);
+    assert_eq!(a.allocate().await, Err(440), "it relays from no IPv4 address");
+    let at_a = a.allocate_with(&[udp(), ipv6()]).await.expect("room");
+    let at_b = b.allocate_with(&[udp(), ipv6()]).await.expect("room");
+    assert!(at_a.is_ipv6() && at_b.is_ipv6());
+    a.ask(PERMIT, &[peer(at_b)]).await.expect("a live allocation");
+    b.ask(BIND, &[channel(0x4000), peer(at_a)]).await.expect("a live allocation");
+    a.send(&a.send_indication(at_b, b"six")).await;
+    assert_eq!(b.hear().await, Heard::Channel(0x4000, b"six".to_vec()));
+    b.send(&b.channel_data(0x4000, b"sixth")).await;
+    assert_eq!(a.hear().await, Heard::Data(at_b, b"sixth".to_vec()));
+    assert_eq!(a.ask(PERMIT, &[peer("[::1]:9".parse().expect("an address"))]).await, Err(403));
     server.stop().await;
 }
 

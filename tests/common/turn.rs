@@ -30,6 +30,11 @@ pub fn udp() -> Attribute {
     (0x0019, vec![17, 0, 0, 0])
 }
 
+/// REQUESTED-ADDRESS-FAMILY: IPv6.
+pub fn ipv6() -> Attribute {
+    (0x0017, vec![2, 0, 0, 0])
+}
+
 pub fn lifetime(seconds: u32) -> Attribute {
     (0x000d, seconds.to_be_bytes().to_vec())
 }
@@ -136,7 +141,12 @@ impl Client {
 
     /// An allocation's relayed address, or the error code.
     pub async fn allocate(&mut self) -> Result<SocketAddr, u16> {
-        let bytes = self.ask(ALLOCATE, &[udp()]).await?;
+        self.allocate_with(&[udp()]).await
+    }
+
+    /// An allocation for a request with these attributes.
+    pub async fn allocate_with(&mut self, attributes: &[Attribute]) -> Result<SocketAddr, u16> {
+        let bytes = self.ask(ALLOCATE, attributes).await?;
         let message = Message::from_bytes(&bytes).expect("STUN");
         let mapped = message.attribute::<XorMappedAddress>().expect("XOR-MAPPED-ADDRESS");
         assert_eq!(mapped.addr(message.transaction_id()), self.local());

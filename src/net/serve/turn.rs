@@ -2,7 +2,7 @@
 
 use super::batch::{Batch, LONGEST_DATAGRAM, Turn as Datagram};
 use super::{bind_udp, stream};
-use crate::net::NetError;
+use crate::net::{NetError, bind};
 use crate::server::{Limit, Over, Sites};
 use crate::turn::relay::{
     self, Credentials, Opening, Path, Policy, PortRange, Relay, Step, Traffic, Unopened, Usage,
@@ -142,7 +142,11 @@ impl Hub {
             bind_udp(at).map_err(|why| NetError::Open { at, why })?;
         }
         let mut policy = turn.policy;
-        policy.own.extend(sites.iter().flat_map(|sites| sites.all()).map(|(_, at)| at.ip()));
+        let listening = || sites.iter().flat_map(|sites| sites.all()).map(|(_, at)| at.ip());
+        policy.own.extend(listening());
+        if listening().any(|ip| ip.is_unspecified()) {
+            policy.own.extend(bind::addresses(None));
+        }
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let relay = Relay::new(relay::Config {
             realm: turn.realm,
