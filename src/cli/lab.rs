@@ -1,6 +1,7 @@
 //! `natscope lab`: NATs rebuilt in namespaces of this machine.
 
 mod certify;
+mod cost;
 mod doctor;
 mod exec;
 mod matrix;
@@ -64,6 +65,8 @@ enum Verb {
     Certify(certify::CertifyArgs),
     /// Try every pair of NATs with a real connection, with STUN alone and with TURN
     Matrix(matrix::MatrixArgs),
+    /// Measure what a relay costs, beside STUN and a direct connection
+    Cost(cost::CostArgs),
     /// Run a scenario: what was expected, what was measured, what it means
     Run(scenario::RunArgs),
     /// Run a command on a host behind a NAT, with a STUN server to talk to
@@ -86,6 +89,7 @@ pub fn run(args: &LabArgs) -> Result<ExitCode, Failure> {
         Verb::Doctor { format } => doctor::run(*format),
         Verb::Certify(args) => certify::run(args),
         Verb::Matrix(args) => matrix::run(args),
+        Verb::Cost(args) => cost::run(args),
         Verb::Run(args) => scenario::run(args),
         Verb::Exec(args) => exec::run(args),
         Verb::Shell { nat } => exec::shell(nat),

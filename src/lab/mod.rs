@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod certify;
 pub mod matrix;
 pub mod nft_json;
+pub mod cost;
 pub mod plan;
 pub mod rules;
 pub mod scenario;

@@ -7,6 +7,7 @@
 // The floor that drives the kernel: sockets, clocks and randomness are its business.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod cost;
 pub mod doctor;
 pub mod experiment;
 mod links;

@@ -286,6 +286,13 @@ impl Client {
         }
     }
 
+    /// What would leave for this payload now: `ChannelData` or a Send indication. `None` without a
+    /// permission. For those who measure.
+    pub fn wrapped(&mut self, now: Duration, peer: SocketAddr, payload: &[u8]) -> Option<Vec<u8>> {
+        let sent = self.proto.send_to(TransportType::Udp, peer, payload, instant(now));
+        sent.ok().flatten().map(|build| build.data.build())
+    }
+
     /// Asks for a permission, without anything to send yet.
     pub fn permit(&mut self, now: Duration, peer: IpAddr) {
         if !self.ended && self.fits(peer) {

@@ -1,0 +1,188 @@
+//! A relay in a process of its own, so that its processor time and memory are measured alone.
+
+use super::super::namespace::Namespace;
+use super::super::{LabError, supervisor};
+use crate::lab::plan::SERVER;
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Which relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `natscope serve --turn`.
+    Natscope,
+    /// coturn's `turnserver`.
+    Coturn,
+}
+
+/// The user of both.
+pub const USER: &str = "lab";
+/// Their password.
+pub const PASSWORD: &str = "lab";
+
+impl Kind {
+    /// Its name in the document.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Natscope => "natscope",
+            Self::Coturn => "coturn",
+        }
+    }
+
+    /// Where it listens.
+    pub const fn address(self) -> SocketAddr {
+        let port = match self {
+            Self::Natscope => 3478,
+            Self::Coturn => 3480,
+        };
+        SocketAddr::new(IpAddr::V4(SERVER), port)
+    }
+
+    /// What its log says when it is ready.
+    const fn ready(self) -> &'static str {
+        match self {
+            Self::Natscope => "answering on",
+            // the last of its threads
+            Self::Coturn => "IO method (admin thread)",
+        }
+    }
+
+    fn command(self, folder: &Path) -> Result<Command, LabError> {
+        let at = self.address();
+        let mut command;
+        match self {
+            Self::Natscope => {
+                let password = folder.join("relay.password");
+                std::fs::write(&password, PASSWORD).map_err(|e| failed(self, &e.to_string()))?;
+                command = Command::new("/proc/self/exe");
+                command.args(["serve", "--listen", &at.to_string(), "--limit", "0"]);
+                command.args(["--turn", "--user", USER, "--quota", "0", "--password-file"]);
+                command.arg(password).env_remove(supervisor::INSIDE);
+            }
+            Self::Coturn => {
+                command = Command::new("turnserver");
+                command.args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech"]);
+                command.args(["-L", &at.ip().to_string(), "-p", &at.port().to_string()]);
+                command.args(["-u", &format!("{USER}:{PASSWORD}"), "-r", "natscope"]);
+                // beside the other relay's ports
+                command.args(["--min-port", "20000", "--max-port", "40000"]);
+                command.args(["--log-file", "stdout", "--simple-log"]);
+                command.arg("--pidfile").arg(folder.join("relay.pid"));
+                command.arg("--userdb").arg(folder.join("relay.db"));
+            }
+        }
+        Ok(command)
+    }
+
+    /// Its version, as it says it.
+    fn version(self) -> Option<String> {
+        match self {
+            Self::Natscope => Some(env!("CARGO_PKG_VERSION").to_owned()),
+            Self::Coturn => {
+                let output = Command::new("turnserver").arg("--version").output().ok()?;
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+                Some(crate::stun::text::safe(line.trim().as_bytes()))
+            }
+        }
+    }
+}
+
+fn failed(kind: Kind, why: &str) -> LabError {
+    LabError::Experiment(format!("{}: {why}", kind.name()))
+}
+
+/// A running relay; it ends with this.
+#[derive(Debug)]
+pub struct Relay {
+    /// Which.
+    pub kind: Kind,
+    /// Its version.
+    pub version: Option<String>,
+    child: Child,
+}
+
+impl Relay {
+    /// Starts it in a namespace and waits until it is ready. `None` when it is not installed.
+    ///
+    /// # Errors
+    /// It ends at once; with the last thing it said.
+    pub async fn start(kind: Kind, internet: &Namespace) -> Result<Option<Self>, LabError> {
+        let folder = supervisor::names().unwrap_or_else(|| PathBuf::from("/nonexistent"));
+        let started = internet.run(move || async move {
+            // a child of this thread lives in this thread's namespace
+            kind.command(&folder).map(|mut command| {
+                command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+            })
+        });
+        let mut child = match started.await?? {
+            Ok(child) => child,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(failed(kind, &e.to_string())),
+        };
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let log: Option<Box<dyn Read + Send>> = match kind {
+            Kind::Natscope => child.stderr.take().map(|log| Box::new(log) as _),
+            Kind::Coturn => child.stdout.take().map(|log| Box::new(log) as _),
+        };
+        let relay = Self { kind, version: kind.version(), child };
+        let Some(log) = log else { return Err(failed(kind, "it has no log")) };
+        std::thread::spawn(move || follow(log, kind.ready(), tell));
+        match tokio::time::timeout(Duration::from_secs(5), told).await {
+            Ok(Ok(Ok(()))) => Ok(Some(relay)),
+            Ok(Ok(Err(said))) => Err(failed(kind, &format!("it ended at once: {said}"))),
+            _ => Err(failed(kind, "it was not ready within 5 s")),
+        }
+    }
+
+    /// Processor time used so far, by all its threads.
+    pub fn cpu(&self) -> Option<Duration> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let mut sum = 0;
+        for task in tasks {
+            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            sum += text.split_whitespace().next()?.parse::<u64>().ok()?;
+        }
+        Some(Duration::from_nanos(sum))
+    }
+
+    /// Resident memory, in KiB.
+    pub fn resident_kib(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.split_whitespace().next()?.parse().ok()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // it may have ended already
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads a log to its end, so that nobody blocks on it, and says when it has a certain line.
+fn follow(
+    log: impl Read,
+    ready: &str,
+    tell: tokio::sync::oneshot::Sender<Result<(), String>>,
+) {
+    let mut tell = Some(tell);
+    let mut last = String::new();
+    for line in BufReader::new(log).split(b'\n') {
+        let Ok(line) = line else { break };
+        last = crate::stun::text::safe(&line);
+        if last.contains(ready)
+            && let Some(tell) = tell.take()
+        {
+            let _ = tell.send(Ok(()));
+        }
+    }
+    if let Some(tell) = tell {
+        let _ = tell.send(Err(last));
+    }
+}
