@@ -143,7 +143,11 @@ impl Cpu {
         #[allow(clippy::cast_precision_loss)] // far below 2^52
         let payload_gbit = payload_bytes as f64 * 8.0 / 1e9;
         let seconds = used.as_secs_f64();
-        (payload_bytes > 0).then(|| Self { payload_gbit, seconds, per_gbit: seconds / payload_gbit })
+        (payload_bytes > 0).then(|| Self {
+            payload_gbit,
+            seconds,
+            per_gbit: seconds / payload_gbit,
+        })
     }
 }
 

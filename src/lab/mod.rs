@@ -7,9 +7,9 @@
 
 pub mod catalogue;
 pub mod certify;
+pub mod cost;
 pub mod matrix;
 pub mod nft_json;
-pub mod cost;
 pub mod plan;
 pub mod rules;
 pub mod scenario;

@@ -1,9 +1,9 @@
 //! `natscope lab cost`.
 
-use super::table::table;
+use super::table::{paragraph, table};
 use super::{Files, Format, code, find, inside, json, print, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
-use crate::lab::cost::{Cost, Load, Need, RelayCost, Rtt, Shares, Way};
+use crate::lab::cost::{Cost, Cpu, Need, RelayCost, RelayPlan, Shares, Way};
 use crate::lab::kernel::cost;
 use crate::nat::NatSpec;
 use crate::nat::pair::Verdict;
@@ -97,18 +97,21 @@ fn render(cost: &Cost, format: Format) -> Result<String, Failure> {
     let _ = write!(text, "{gap}{}", need(format, cost));
     for relay in &cost.relays {
         if let Some(failure) = &relay.failure {
-            let _ = writeln!(text, "{gap}{} was not measured: {failure}", relay.name);
+            let said = format!("{} was not measured to the end: {failure}", relay.name);
+            text += &sentence(format, &said);
         }
     }
-    let _ = writeln!(
-        text,
-        "{gap}Measured in {:.1} s between two peers behind {}, with {} processors for all of it{}",
-        cost.seconds,
-        cost.nat,
-        cost.cpus,
-        if cost.complete { "." } else { "; stopped before everything was measured." }
+    text += &sentence(
+        format,
+        &format!(
+            "Measured in {:.1} s between two peers behind {}, with {} processors for all of it{}",
+            cost.seconds,
+            cost.nat,
+            cost.cpus,
+            if cost.complete { "." } else { "; stopped before everything was measured." }
+        ),
     );
-    Ok(text)
+    Ok(text.trim_end().to_owned() + "\n")
 }
 
 /// A figure, or that there is none.
@@ -116,92 +119,91 @@ fn or_none<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "not measured".to_owned(), show)
 }
 
-/// The table that an operator plans with.
+/// The table that an operator plans with: a row for each figure, STUN and the direct way first.
 fn summary(format: Format, cost: &Cost) -> String {
-    let need = &cost.need;
-    let mut head = vec!["".to_owned(), "STUN server, direct".to_owned()];
-    let mut rows: Vec<Vec<String>> = vec![
-        row("purpose", "tells each peer its address; then the peers talk directly"),
-        row("needed", "for every call: two requests"),
-        row("round trip", &or_none(cost.direct.rtt.as_ref(), milliseconds)),
-        row("throughput", &or_none(cost.direct.load.as_ref(), throughput)),
-        row("wire bytes per byte", &or_none(cost.wire.last(), |w| format!("{:.3}", w.direct))),
-        row("processor", ""),
-        row("memory", "none for a client"),
-        row(&format!("{} calls", cost.plan.calls), ""),
-    ];
+    let mut head = vec![String::new(), "STUN, direct".to_owned()];
+    let mut rows = direct(cost);
     for (index, relay) in cost.relays.iter().enumerate() {
-        head.push(format!("TURN server, {}", relay.name));
-        let stun = or_none(relay.stun.as_ref(), |stun| {
-            format!("{}: {:.1} µs a request", relay.name, stun.cpu_us)
-        });
-        join(&mut rows[5][1], &stun);
-        let cells = [
-            "carries every packet of a call".to_owned(),
-            format!("by {:.0} % of pairs", need.turn * 100.0),
-            or_none(relay.added_median_ms.zip(relay.added_p99_ms), |(median, p99)| {
-                format!("{median:+.3} ms, p99 {p99:+.3} ms")
-            }),
-            or_none(relay.channel.load.as_ref(), throughput),
-            or_none(cost.wire.last(), |w| {
-                format!("{:.3}, by indications {:.3}", w.channel, w.indication)
-            }),
-            processor(relay),
-            or_none(relay.memory.as_ref(), |m| {
-                format!("{:.1} KiB an allocation, {:.0} MiB idle", m.per_allocation_kib, m.idle_kib as f64 / 1024.0)
-            }),
-            plan(cost, index),
-        ];
-        for (row, cell) in rows.iter_mut().zip(cells) {
+        head.push(format!("TURN, {}", relay.name));
+        for (row, cell) in rows.iter_mut().zip(relayed(cost, index, relay)) {
             row.push(cell);
         }
-    }
-    if let Some(plan) = cost.plan.relays.first() {
-        rows[7][1] = or_none(plan.stun_cpu_seconds, |s| format!("{s:.3} s of processor, once"));
     }
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     table(format, &head, &rows)
 }
 
-fn row(name: &str, first: &str) -> Vec<String> {
-    vec![name.to_owned(), first.to_owned()]
-}
-
-fn join(text: &mut String, more: &str) {
-    if !text.is_empty() {
-        text.push_str(", ");
-    }
-    text.push_str(more);
-}
-
-fn milliseconds(rtt: &Rtt) -> String {
-    format!("{:.3} ms, p99 {:.3} ms", rtt.median_ms, rtt.p99_ms)
-}
-
-fn throughput(load: &Load) -> String {
-    or_none(load.knee, |knee| {
-        format!("{:.0} Mbit/s, {:.2} % lost", knee.delivered_mbit_s, knee.loss * 100.0)
-    })
-}
-
-fn processor(relay: &RelayCost) -> String {
-    let of = |cpu: &Option<crate::lab::cost::Cpu>| {
-        or_none(cpu.as_ref(), |cpu| format!("{:.2}", cpu.per_gbit))
-    };
-    let (channel, indication) = (of(&relay.channel_cpu), of(&relay.indication_cpu));
-    format!("{channel} s for a Gbit, by indications {indication}")
-}
-
-fn plan(cost: &Cost, index: usize) -> String {
-    let Some(plan) = cost.plan.relays.get(index) else { return String::new() };
+fn direct(cost: &Cost) -> Vec<Vec<String>> {
+    let none = String::new;
+    let knee = cost.direct.load.as_ref().and_then(|load| load.knee);
+    let calls = cost.plan.calls;
+    let once = cost.plan.relays.first().and_then(|plan| plan.stun_cpu_seconds);
     [
-        format!("{:.0} on the relay", cost.plan.relayed_calls),
-        or_none(plan.out_mbit_s, |out| format!("{out:.0} Mbit/s in and out")),
-        or_none(plan.out_gb_per_hour, |gb| format!("{gb:.0} GB out an hour")),
-        or_none(plan.processors, |n| format!("{n:.1} processors")),
-        or_none(plan.memory_mib, |mib| format!("{mib:.0} MiB")),
+        ("purpose", "tells an address".to_owned()),
+        ("is needed", "twice by a call".to_owned()),
+        ("round trip", or_none(cost.direct.rtt.as_ref(), |r| ms(r.median_ms))),
+        ("99th percentile", or_none(cost.direct.rtt.as_ref(), |r| ms(r.p99_ms))),
+        ("throughput", or_none(knee, |knee| megabits(knee.delivered_mbit_s))),
+        ("loss there", or_none(knee, |knee| percent(knee.loss, 2))),
+        ("wire per byte", or_none(cost.wire.last(), |w| format!("{:.3}", w.direct))),
+        ("by indications", none()),
+        ("CPU, STUN request", none()),
+        ("CPU for a Gbit", none()),
+        ("by indications", none()),
+        ("memory for one", "none".to_owned()),
+        ("memory, idle", none()),
     ]
-    .join(", ")
+    .map(|(name, cell)| (name.to_owned(), cell))
+    .into_iter()
+    .chain([
+        (format!("{calls} calls"), "set up".to_owned()),
+        ("traffic in, out".to_owned(), none()),
+        ("out in an hour".to_owned(), none()),
+        ("CPU".to_owned(), or_none(once, |s| format!("{s:.3} s, once"))),
+        ("memory".to_owned(), none()),
+    ])
+    .map(|(name, cell)| vec![name, cell])
+    .collect()
+}
+
+fn relayed(cost: &Cost, index: usize, relay: &RelayCost) -> Vec<String> {
+    let knee = relay.channel.load.as_ref().and_then(|load| load.knee);
+    let cpu = |cpu: &Option<Cpu>| or_none(cpu.as_ref(), |cpu| format!("{:.2} s", cpu.per_gbit));
+    let wire = cost.wire.last();
+    let none = RelayPlan::default();
+    let plan = cost.plan.relays.get(index).unwrap_or(&none);
+    vec![
+        "carries every packet".to_owned(),
+        format!("by {} of pairs", percent(cost.need.turn, 0)),
+        or_none(relay.added_median_ms, |ms| format!("{ms:+.3} ms")),
+        or_none(relay.added_p99_ms, |ms| format!("{ms:+.3} ms")),
+        or_none(knee, |knee| megabits(knee.delivered_mbit_s)),
+        or_none(knee, |knee| percent(knee.loss, 2)),
+        or_none(wire, |w| format!("{:.3}", w.channel)),
+        or_none(wire, |w| format!("{:.3}", w.indication)),
+        or_none(relay.stun.as_ref(), |stun| format!("{:.1} µs", stun.cpu_us)),
+        cpu(&relay.channel_cpu),
+        cpu(&relay.indication_cpu),
+        or_none(relay.memory.as_ref(), |m| format!("{:.1} KiB", m.per_allocation_kib)),
+        or_none(relay.memory.as_ref(), |m| format!("{:.1} MiB", m.idle_kib as f64 / 1024.0)),
+        format!("{:.0} relayed", cost.plan.relayed_calls),
+        or_none(plan.out_mbit_s, megabits),
+        or_none(plan.out_gb_per_hour, |gb| format!("{gb:.0} GB")),
+        or_none(plan.processors, |n| format!("{n:.2} processors")),
+        or_none(plan.memory_mib, |mib| format!("{mib:.1} MiB")),
+    ]
+}
+
+fn ms(ms: f64) -> String {
+    format!("{ms:.3} ms")
+}
+
+fn megabits(mbit_s: f64) -> String {
+    format!("{mbit_s:.0} Mbit/s")
+}
+
+fn percent(share: f64, digits: usize) -> String {
+    format!("{:.digits$} %", share * 100.0)
 }
 
 /// Each way by itself.
@@ -211,24 +213,23 @@ fn loads(format: Format, cost: &Cost) -> String {
         rows.push(way(&format!("{}, channel", relay.name), &relay.channel));
         rows.push(way(&format!("{}, indications", relay.name), &relay.indication));
     }
-    table(format, &["way", "round trip", "p99", "at the knee", "lost", "beyond it"], &rows)
+    table(format, &["way", "round trip", "p99", "knee", "lost", "lost beyond"], &rows)
 }
 
 fn way(name: &str, way: &Way) -> Vec<String> {
-    let ms = |ms: f64| format!("{ms:.3} ms");
     let knee = way.load.as_ref().and_then(|load| load.knee);
     let beyond = way.load.as_ref().map(|load| match load.beyond {
         Some(step) => {
-            format!("{:.0} % of {:.0} Mbit/s lost", step.loss * 100.0, step.offered_mbit_s)
+            format!("{} of {}", percent(step.loss, 0), megabits(step.offered_mbit_s))
         }
-        None => "the sender can no more".to_owned(),
+        None => "sender's end".to_owned(),
     });
     vec![
         name.to_owned(),
         or_none(way.rtt.as_ref(), |rtt| ms(rtt.median_ms)),
         or_none(way.rtt.as_ref(), |rtt| ms(rtt.p99_ms)),
-        or_none(knee, |knee| format!("{:.0} Mbit/s", knee.delivered_mbit_s)),
-        or_none(knee, |knee| format!("{:.2} %", knee.loss * 100.0)),
+        or_none(knee, |knee| megabits(knee.delivered_mbit_s)),
+        or_none(knee, |knee| percent(knee.loss, 2)),
         or_none(beyond, |beyond| beyond),
     ]
 }
@@ -255,7 +256,7 @@ const PAIRS: usize = 6;
 
 fn need(format: Format, cost: &Cost) -> String {
     let need = &cost.need;
-    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let percent = |share: f64| percent(share, 1);
     let mut rows: Vec<Vec<String>> = need
         .pairs
         .iter()
@@ -276,25 +277,25 @@ fn need(format: Format, cost: &Cost) -> String {
         rows.push(vec![format!("{more} more pairs"), percent(rest), String::new()]);
     }
     let mut text = table(format, &["peers behind", "of all pairs", "need"], &rows);
-    let gap = if format == Format::Markdown { "" } else { "\n" };
-    let _ = writeln!(
-        text,
-        "{gap}{} of pairs connect with STUN, {} only when a given side sends first, {} need TURN ({} over TCP or TLS).",
+    let mut say = |said: String| text.push_str(&sentence(format, &said));
+    say(format!(
+        "{} of pairs connect with STUN, {} only when a given side sends first, {} need TURN ({} over TCP or TLS).",
         percent(need.stun),
         percent(need.order_dependent),
         percent(need.turn),
         percent(need.turn_over_tcp)
-    );
+    ));
     if !need.source.is_empty() {
-        let _ = writeln!(text, "{}The shares of NATs: {}.", paragraph(format), need.source);
+        say(format!("The shares of NATs: {}.", need.source));
     }
-    let _ = writeln!(text, "{}From the field: {}.", paragraph(format), cost.field.join("; "));
+    say(format!("From the field: {}.", cost.field.join("; ")));
     text
 }
 
-const fn paragraph(format: Format) -> &'static str {
+/// A paragraph: wrapped for a terminal.
+fn sentence(format: Format, text: &str) -> String {
     match format {
-        Format::Markdown => "\n",
-        _ => "",
+        Format::Markdown => format!("{text}\n\n"),
+        _ => format!("\n{}", paragraph(text)),
     }
 }

@@ -33,3 +33,24 @@ pub(super) fn table(format: Format, head: &[&str], rows: &[Vec<String>]) -> Stri
     }
     text
 }
+
+/// Text for a terminal, wrapped between words.
+pub(super) fn paragraph(text: &str) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in escape_terminal(text).split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > COLUMNS {
+            out.push('\n');
+            column = 0;
+        }
+        if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out.push('\n');
+    out
+}

@@ -122,6 +122,8 @@ struct Bench {
     /// The near peer's, for the memory of allocations.
     many: Vec<UdpSocket>,
     far: Option<UdpSocket>,
+    /// The far peer, once it has begun: it must live as long as somebody sends there.
+    begun: Option<Far>,
     /// The ways, once they stand: the direct one, then each relay's by indications and by channel.
     ways: Vec<Way>,
 }
@@ -140,6 +142,7 @@ impl Bench {
             near: sockets(near, ways).await?,
             many: sockets(near, many).await?,
             far: sockets(far, 1).await?.pop(),
+            begun: None,
             ways: Vec::new(),
         })
     }
@@ -156,6 +159,7 @@ async fn sockets(host: &Namespace, count: usize) -> Result<Vec<UdpSocket>, LabEr
     opened.await?.map_err(failed)
 }
 
+#[allow(clippy::needless_pass_by_value)] // for map_err
 fn failed(e: std::io::Error) -> LabError {
     LabError::Experiment(format!("a peer: {e}"))
 }
@@ -180,14 +184,17 @@ fn run(
         let socket = bench.socket()?;
         let relay = &bench.relays[index];
         let memory = memory(relay, sockets);
-        let asked = requests(relay, &socket).map_err(failed)?;
+        let asked = requests(relay, &socket);
         let mut document = lock(document);
         let cost = &mut document.relays[index];
         match memory {
             Ok(memory) => cost.memory = memory,
-            Err(failure) => cost.failure = Some(failure.to_string()),
+            Err(failure) => cost.failure = Some(format!("allocations: {failure}")),
         }
-        cost.stun = asked;
+        match asked {
+            Ok(asked) => cost.stun = asked,
+            Err(e) => cost.failure = Some(format!("STUN requests: {e}")),
+        }
     }
     progress("connecting, direct and relayed");
     let socket = bench.socket()?;
@@ -197,13 +204,16 @@ fn run(
             let socket = bench.socket()?;
             match Way::relayed(socket, bench.relays[index].kind, wrap, &far, &LENGTHS) {
                 Ok(way) => ways.push((index, way)),
-                Err(failure) => lock(document).relays[index].failure = Some(failure.to_string()),
+                Err(failure) => {
+                    lock(document).relays[index].failure = Some(format!("{wrap:?}: {failure}"));
+                }
             }
         }
     }
     trips(&ways, document, stop, progress)?;
     loads(&bench.relays, &ways, &far, document, stop, progress)?;
     bench.ways = ways.into_iter().map(|(_, way)| way).collect();
+    bench.begun = Some(far);
     Ok(bench)
 }
 
@@ -248,20 +258,38 @@ fn trips(
     progress("round trips");
     let mut all: Vec<(Vec<Duration>, usize)> = vec![Default::default(); ways.len()];
     for round in 0..ROUNDS {
-        for ((_, way), (times, lost)) in ways.iter().zip(&mut all) {
+        for ((index, way), (times, lost)) in ways.iter().zip(&mut all) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let (more, less) =
-                load::round_trips(way, TRIPS, round * TRIPS).map_err(failed)?;
-            times.extend(more);
-            *lost += less;
+            match load::round_trips(way, TRIPS, round * TRIPS) {
+                Ok((more, less)) => {
+                    times.extend(more);
+                    *lost += less;
+                }
+                Err(e) => fell(document, *index, way.wrap, "round trips", &e)?,
+            }
         }
     }
     let mut document = lock(document);
     for ((relay, way), (times, lost)) in ways.iter().zip(all) {
         place(&mut document, *relay, way.wrap).rtt = Rtt::of(times, lost);
     }
+    Ok(())
+}
+
+/// A way that fails: the direct one is the end of it, a relay's is the relay's fault.
+fn fell(
+    document: &Mutex<Cost>,
+    relay: usize,
+    wrap: Wrap,
+    during: &str,
+    e: &std::io::Error,
+) -> Result<(), LabError> {
+    if wrap == Wrap::Plain {
+        return Err(LabError::Experiment(format!("{during} over the direct way: {e}")));
+    }
+    lock(document).relays[relay].failure = Some(format!("{wrap:?}, {during}: {e}"));
     Ok(())
 }
 
@@ -286,10 +314,18 @@ fn loads(
     for (index, way) in ways {
         let relay = (way.wrap != Wrap::Plain).then(|| &relays[*index]);
         progress(&format!("load: {}", relay.map_or("direct", |relay| relay.kind.name())));
-        let Some(load) = load::climb(way, far, stop).map_err(failed)? else { return Ok(()) };
-        let cpu = match relay {
-            Some(relay) => cpu(relay, way, far, &load).map_err(failed)?,
-            None => None,
+        let measured = load::climb(way, far, stop).and_then(|load| {
+            let Some(load) = load else { return Ok(None) };
+            let cpu = relay.map_or(Ok(None), |relay| cpu(relay, way, far, &load))?;
+            Ok(Some((load, cpu)))
+        });
+        let (load, cpu) = match measured {
+            Ok(Some(measured)) => measured,
+            Ok(None) => return Ok(()),
+            Err(e) => {
+                fell(document, *index, way.wrap, "load", &e)?;
+                continue;
+            }
         };
         let mut document = lock(document);
         place(&mut document, *index, way.wrap).load = Some(load);

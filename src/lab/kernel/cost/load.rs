@@ -3,6 +3,7 @@
 use super::peers::{Far, Frame, LOAD, PING, Way};
 use crate::lab::cost::{KNEE_LOSS, Load, Step};
 use crate::stun;
+use nix::sys::socket::{setsockopt, sockopt};
 use std::io;
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,8 +22,52 @@ const STEP: Duration = Duration::from_millis(120);
 const FIRST: f64 = 50.0;
 /// Loads that are tried: 50 Mbit/s to 6.4 Gbit/s, and some between.
 const MOST_STEPS: usize = 12;
-/// Packets that may leave at once: no more than the smallest buffer on the way takes.
+/// Packets that leave at once: no more than the smallest buffer on the way takes.
 const BURST: u64 = 16;
+
+/// A socket that sends several packets of one length by one call (`UDP_SEGMENT`, udp(7)), where the
+/// kernel can. The sender then costs little beside what is measured: it shares the processors.
+struct Gun<'a> {
+    socket: &'a UdpSocket,
+    magazine: Vec<u8>,
+    frame: usize,
+    segments: bool,
+}
+
+impl<'a> Gun<'a> {
+    fn new(socket: &'a UdpSocket, frame: &Frame) -> Self {
+        let length = i32::try_from(frame.bytes.len()).unwrap_or(0);
+        let segments = setsockopt(socket, sockopt::UdpGsoSegment, &length).is_ok();
+        let magazine = frame.bytes.repeat(usize::try_from(BURST).unwrap_or(1));
+        Self { socket, magazine, frame: frame.bytes.len(), segments }
+    }
+
+    fn fire(&self, packets: u64) -> io::Result<()> {
+        let length = usize::try_from(packets).unwrap_or(1) * self.frame;
+        let Some(bytes) = self.magazine.get(..length) else { return Ok(()) };
+        if self.segments {
+            return send(self.socket, bytes);
+        }
+        bytes.chunks(self.frame).try_for_each(|packet| send(self.socket, packet))
+    }
+}
+
+impl Drop for Gun<'_> {
+    fn drop(&mut self) {
+        if self.segments {
+            // a kernel that knows it takes it back
+            let _ = setsockopt(self.socket, sockopt::UdpGsoSegment, &0);
+        }
+    }
+}
+
+fn send(socket: &UdpSocket, bytes: &[u8]) -> io::Result<()> {
+    match socket.send(bytes) {
+        // a full queue is loss, as anywhere else on the way
+        Err(e) if e.raw_os_error() != Some(nix::libc::ENOBUFS) => Err(e),
+        _ => Ok(()),
+    }
+}
 
 /// Sends so many packets there and back, one after the other: their times, and how many were lost.
 ///
@@ -70,20 +115,20 @@ pub fn climb(way: &Way, far: &Far, stop: &AtomicBool) -> io::Result<Option<Load>
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let mut step = offer(&way.socket, &frame, far, rate, STEP)?.step;
-        if step.loss > KNEE_LOSS {
+        let mut tried = offer(&way.socket, &frame, far, rate, STEP)?.step;
+        if tried.loss > KNEE_LOSS {
             // once more: something else may have had the processor
             let again = offer(&way.socket, &frame, far, rate, STEP)?.step;
-            if again.loss < step.loss {
-                step = again;
+            if again.loss < tried.loss {
+                tried = again;
             }
         }
-        steps.push(step);
-        if step.loss > KNEE_LOSS {
+        steps.push(tried);
+        if tried.loss > KNEE_LOSS {
             bad = Some(rate);
         } else {
             good = rate;
-            if step.offered_mbit_s < rate * 0.9 {
+            if tried.offered_mbit_s < rate * 0.9 {
                 break; // the sender is at its end
             }
         }
@@ -120,6 +165,7 @@ pub fn offer(
 ) -> io::Result<Offered> {
     let per_second = mbit_s * 1e6 / 8.0 / frame.payload as f64;
     let before = far.counted.packets.load(Ordering::Relaxed);
+    let gun = Gun::new(socket, frame);
     let start = Instant::now();
     let mut sent: u64 = 0;
     while start.elapsed() < time {
@@ -130,21 +176,13 @@ pub fn offer(
             std::thread::sleep(Duration::from_micros(50));
             continue;
         }
-        for _ in 0..burst {
-            match socket.send(&frame.bytes) {
-                Ok(_) => {}
-                // a full queue is loss, as anywhere else on the way
-                Err(e) if e.raw_os_error() == Some(nix::libc::ENOBUFS) => {}
-                Err(e) => return Err(e),
-            }
-        }
+        gun.fire(burst)?;
         sent += burst;
     }
     let took = start.elapsed();
     let came = settle(far).saturating_sub(before).min(sent);
-    let rate = |packets: u64| {
-        packets as f64 * frame.payload as f64 * 8.0 / 1e6 / took.as_secs_f64()
-    };
+    let rate =
+        |packets: u64| packets as f64 * frame.payload as f64 * 8.0 / 1e6 / took.as_secs_f64();
     let step = Step {
         offered_mbit_s: rate(sent),
         delivered_mbit_s: rate(came),

@@ -5,7 +5,7 @@ use crate::stun::{self, Patience};
 use crate::turn::client::{Event, Poll};
 use crate::turn::{Client, Failure, Over, Server};
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;

@@ -166,11 +166,7 @@ impl Drop for Relay {
 }
 
 /// Reads a log to its end, so that nobody blocks on it, and says when it has a certain line.
-fn follow(
-    log: impl Read,
-    ready: &str,
-    tell: tokio::sync::oneshot::Sender<Result<(), String>>,
-) {
+fn follow(log: impl Read, ready: &str, tell: tokio::sync::oneshot::Sender<Result<(), String>>) {
     let mut tell = Some(tell);
     let mut last = String::new();
     for line in BufReader::new(log).split(b'\n') {
