@@ -6,6 +6,7 @@
 
 pub mod allocation;
 pub mod bind;
+pub mod connect;
 #[cfg(target_os = "linux")]
 mod errqueue;
 pub mod ice;

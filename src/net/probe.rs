@@ -39,11 +39,11 @@ enum Event {
 /// # Errors
 /// When `--bind` names what this host has not, or there is no randomness. Whatever happens to
 /// packets is in the record, not an error.
-pub async fn run(
+pub async fn run<F: FnMut(&Record) + ?Sized>(
     config: Config,
     options: &Options,
     stop: watch::Receiver<bool>,
-    on_progress: &mut dyn FnMut(&Record),
+    on_progress: &mut F,
 ) -> Result<Record, NetError> {
     if let Some(bind) = &options.bind {
         bind.check()?;
@@ -72,11 +72,11 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(
+    async fn run<F: FnMut(&Record) + ?Sized>(
         mut self,
         mut inbox: mpsc::Receiver<Event>,
         mut stop: watch::Receiver<bool>,
-        on_progress: &mut dyn FnMut(&Record),
+        on_progress: &mut F,
     ) -> Record {
         let mut stopping = false;
         loop {

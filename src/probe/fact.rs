@@ -91,6 +91,12 @@ impl<T> Fact<T> {
             Self::NotTested { .. } => &[],
         }
     }
+    /// Drops the evidence, where the transactions are not at hand.
+    pub fn forget_evidence(&mut self) {
+        if let Self::Known { evidence, .. } | Self::Inconclusive { evidence, .. } = self {
+            evidence.clear();
+        }
+    }
     /// The same fact about another value.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Fact<U> {
         match self {
@@ -123,6 +129,20 @@ pub struct Facts {
     pub early_packet_poisoning: Fact<bool>,
     /// Whether something on the path rewrites MAPPED-ADDRESS (an ALG).
     pub mapped_address_rewriting: Fact<bool>,
+}
+
+impl Facts {
+    /// Drops the evidence of all.
+    pub fn forget_evidence(&mut self) {
+        self.nat.forget_evidence();
+        self.mapping.forget_evidence();
+        self.filtering.forget_evidence();
+        self.classic.forget_evidence();
+        self.port_preservation.forget_evidence();
+        self.allocation.forget_evidence();
+        self.early_packet_poisoning.forget_evidence();
+        self.mapped_address_rewriting.forget_evidence();
+    }
 }
 
 /// How bad a finding is.

@@ -5,6 +5,7 @@
 //! be judged again ([`Report::judged_again`]).
 
 mod build;
+pub mod connect;
 mod escape;
 mod explain;
 mod markdown;

@@ -1,6 +1,7 @@
 //! What peers and server say: one JSON object a message, its kind in the field `type`.
 
 use crate::stun::text::safe;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -8,13 +9,33 @@ use serde_json::Value;
 pub const VERSION: u32 = 1;
 
 /// Who offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Makes the offer, as soon as there is a peer.
     Offer,
     /// Waits for it.
     Answer,
+}
+
+impl Role {
+    /// As in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Offer => "offer",
+            Self::Answer => "answer",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Offer => Self::Answer,
+            Self::Answer => Self::Offer,
+        }
+    }
 }
 
 /// Why the server refused.

@@ -6,11 +6,16 @@
 
 mod limits;
 mod message;
+mod parcel;
 mod server;
+mod side;
 
 pub use limits::Limits;
 pub use message::{Code, Message, Role, VERSION, is_room_name};
+pub use parcel::Parcels;
 pub use server::{ClientId, Output, Server};
+
+pub use side::{NatFacts, Relayed, RoundTrips, Side, Word};
 
 #[cfg(test)]
 mod tests;

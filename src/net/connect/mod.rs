@@ -1,0 +1,252 @@
+//! A whole attempt of two peers: they meet, gather, check, measure, and tell each other what they
+//! saw, so that both can report the same.
+//!
+//! They meet in a room ([`Room`]) or by hand ([`Hand`]: pasted lines, files). Once they are
+//! connected they talk over the selected pair, so that a signalling server that goes away
+//! takes nothing with it; when they are not, the room is all there is.
+
+mod hand;
+mod probe;
+mod relayed;
+mod room;
+mod talk;
+
+pub use hand::Hand;
+pub use room::Room;
+
+use super::NetError;
+use super::ice::{self, Options, Peer};
+use crate::ice::Outcome;
+use crate::probe::fact::{Finding, Severity};
+use crate::signal::{Relayed, Role, RoundTrips, Side};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How to take part.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Of the ICE agent.
+    pub ice: Options,
+    /// The servers that the prober asks, by address family; empty for no probing.
+    pub probe: Vec<Vec<(String, SocketAddr)>>,
+    /// The longest that gathering, checking and measuring may take once the peer is there.
+    pub budget: Duration,
+    /// The longest to wait for the peer.
+    pub wait: Duration,
+}
+
+/// How two peers meet.
+#[derive(Debug)]
+pub enum Meeting {
+    /// In a room.
+    Room(Room),
+    /// By hand.
+    Hand(Box<dyn Hand>),
+}
+
+/// What is worth telling while it goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// A step has begun.
+    Doing(&'static str),
+    /// Something that the user should see at once.
+    Note(String),
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Which side this is; none when it ended before that was known.
+    pub role: Option<Role>,
+    /// This side.
+    pub here: Option<Side>,
+    /// The other, as far as it told.
+    pub there: Option<Side>,
+    /// The connection through a relay, tried beside a direct one.
+    pub relayed: Option<Relayed>,
+    /// It was ended before its time: by whom.
+    pub cut_short: Option<String>,
+    /// What was noticed outside of either side.
+    pub findings: Vec<Finding>,
+}
+
+/// Why there was no attempt at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Of the network.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// Of signalling: a sentence, safe to print.
+    #[error("{0}")]
+    Signalling(String),
+}
+
+/// Round trips that are measured, and how often.
+const ECHOES: u32 = 10;
+const ECHO_EVERY: Duration = Duration::from_millis(20);
+
+/// Runs one side to its end. When `stop` becomes true it gives what it has.
+///
+/// # Errors
+/// Nothing could be tried: no address, no signalling, a description that is none.
+pub async fn run(
+    config: Config,
+    meeting: Meeting,
+    stop: watch::Receiver<bool>,
+    on_progress: &mut dyn FnMut(Progress),
+) -> Result<Attempt, ConnectError> {
+    let mut session = Session {
+        config,
+        stop,
+        attempt: Attempt {
+            role: None,
+            here: None,
+            there: None,
+            relayed: None,
+            cut_short: None,
+            findings: Vec::new(),
+        },
+        probing: None,
+        deadline: None,
+    };
+    session.probing = Some(probe::start(&session.config, session.stop.clone()));
+    session.run(meeting, on_progress).await?;
+    Ok(session.attempt)
+}
+
+struct Session {
+    config: Config,
+    stop: watch::Receiver<bool>,
+    attempt: Attempt,
+    probing: Option<probe::Probing>,
+    /// When the budget ends, from the moment that the peer is there.
+    deadline: Option<Instant>,
+}
+
+impl Session {
+    async fn run(
+        &mut self,
+        meeting: Meeting,
+        on_progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), ConnectError> {
+        let met = match meeting {
+            Meeting::Room(room) => self.meet_in_room(room, on_progress).await?,
+            Meeting::Hand(hand) => self.meet_by_hand(hand, on_progress).await?,
+        };
+        let Some(mut met) = met else { return Ok(()) };
+        let mut side = self.side(&met.peer).await;
+        let connected = met.outcome.as_ref().is_some_and(|o| o.selected.is_some());
+        if connected && self.attempt.cut_short.is_none() {
+            on_progress(Progress::Doing("measuring the round trip"));
+            side.round_trips = self.measure(&mut met.peer).await;
+        }
+        self.attempt.here = Some(side.trimmed());
+        if self.attempt.cut_short.is_none() {
+            on_progress(Progress::Doing("telling each other"));
+            if connected {
+                self.talk_over_pair(&mut met, on_progress).await;
+            } else {
+                self.talk_in_room(&mut met).await;
+            }
+        }
+        if let Some(room) = met.room.take() {
+            room.close().await;
+        }
+        met.peer.close().await;
+        Ok(())
+    }
+
+    /// This side, with what the prober found.
+    async fn side(&mut self, peer: &Peer) -> Side {
+        let (nats, mut findings) = match self.probing.take() {
+            Some(probing) => probing.end(self.left()).await,
+            None => Default::default(),
+        };
+        let outcome = peer.outcome();
+        for allocation in &outcome.turn {
+            if let Some(failure) = &allocation.failure {
+                let text = format!("{}: {failure}; {}", allocation.server, failure.advice());
+                findings.push(finding("no-relay", Severity::Warning, text));
+            }
+        }
+        if let Some(why) = &outcome.lost {
+            findings.push(finding("connection-lost", Severity::Warning, why.clone()));
+        }
+        let role = self.attempt.role.unwrap_or(Role::Offer);
+        Side { role, nats, outcome: Some(outcome), round_trips: None, findings }
+    }
+
+    async fn measure(&mut self, peer: &mut Peer) -> Option<RoundTrips> {
+        let mut stop = self.stop.clone();
+        let left = self.left();
+        tokio::select! {
+            all = peer.echo(ECHOES, ECHO_EVERY) => Some(RoundTrips::of(&all)),
+            _ = stop.wait_for(|stop| *stop) => {
+                self.interrupted();
+                None
+            }
+            () = tokio::time::sleep(left) => None,
+        }
+    }
+
+    /// What is left of the budget.
+    fn left(&self) -> Duration {
+        let deadline = self.deadline.unwrap_or_else(|| Instant::now() + self.config.budget);
+        deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The peer is there: the budget runs.
+    fn begin(&mut self) {
+        self.deadline = Some(Instant::now() + self.config.budget);
+    }
+
+    fn interrupted(&mut self) {
+        self.attempt.cut_short = Some("it was interrupted".to_owned());
+    }
+
+    fn note(&mut self, id: &str, text: String, on_progress: &mut dyn FnMut(Progress)) {
+        on_progress(Progress::Note(text.clone()));
+        self.attempt.findings.push(finding(id, Severity::Warning, text));
+    }
+
+    async fn open(&self, role: Role, within: Duration) -> Result<Peer, ConnectError> {
+        let mut options = self.config.ice.clone();
+        options.pace.patience = options.pace.patience.min(self.config.budget);
+        options.pace.peer_within = within;
+        Ok(ice::open(options, ice_role(role)).await?)
+    }
+}
+
+/// Two that have met, and what came of their checks.
+struct Met {
+    peer: Peer,
+    /// None when it was ended before.
+    outcome: Option<Outcome>,
+    room: Option<super::signal::Client>,
+    /// What the peer told of itself while this side was still checking.
+    early: Option<Side>,
+}
+
+const fn ice_role(role: Role) -> crate::ice::Role {
+    match role {
+        Role::Offer => crate::ice::Role::Controlling,
+        Role::Answer => crate::ice::Role::Controlled,
+    }
+}
+
+fn finding(id: &str, severity: Severity, text: String) -> Finding {
+    Finding { id: id.to_owned(), severity, text }
+}
+
+/// Told at once, while the attempt goes on.
+fn tell(progress: &ice::Progress) -> Option<Progress> {
+    match progress {
+        ice::Progress::RelayLost(uri, failure) => {
+            Some(Progress::Note(format!("{uri}: {failure}; {}", failure.advice())))
+        }
+        ice::Progress::Lost(why) => Some(Progress::Note(format!("the connection was lost: {why}"))),
+        _ => None,
+    }
+}

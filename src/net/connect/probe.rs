@@ -1,0 +1,84 @@
+//! The prober, beside everything else.
+
+use super::{Config, finding};
+use crate::net::probe;
+use crate::probe::fact::{Finding, Severity};
+use crate::probe::judge::judge;
+use crate::probe::record::Record;
+use crate::signal::NatFacts;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// The longest that probing goes on.
+const BUDGET: Duration = Duration::from_secs(8);
+
+/// Probers under way, one for each address family.
+pub(super) struct Probing {
+    tasks: Vec<JoinHandle<Result<Record, crate::net::NetError>>>,
+    stop: watch::Sender<bool>,
+}
+
+/// Starts them.
+pub(super) fn start(config: &Config, mut stopped: watch::Receiver<bool>) -> Probing {
+    let (stop, stopping) = watch::channel(false);
+    let ours = stop.clone();
+    if !config.probe.is_empty() {
+        tokio::spawn(async move {
+            // ends too when nobody can stop it any more
+            let _ = stopped.wait_for(|stop| *stop).await;
+            let _ = ours.send(true);
+        });
+    }
+    let start = |servers: &Vec<(String, std::net::SocketAddr)>| {
+        let budget = BUDGET.min(config.budget);
+        let wanted = crate::probe::Config { servers: servers.clone(), budget };
+        let options = probe::Options { bind: config.ice.bind.clone() };
+        let stopping = stopping.clone();
+        tokio::spawn(async move { probe::run(wanted, &options, stopping, &mut |_| {}).await })
+    };
+    Probing { tasks: config.probe.iter().map(start).collect(), stop }
+}
+
+impl Probing {
+    /// What they found; those that are not done after this time are stopped and give what they
+    /// have.
+    pub async fn end(self, patience: Duration) -> (Vec<NatFacts>, Vec<Finding>) {
+        let stop = self.stop;
+        let mut nats = Vec::new();
+        let mut findings = Vec::new();
+        let deadline = tokio::time::Instant::now() + patience.min(BUDGET);
+        for mut task in self.tasks {
+            let done = match tokio::time::timeout_at(deadline, &mut task).await {
+                Ok(done) => done,
+                Err(_) => {
+                    let _ = stop.send(true);
+                    task.await
+                }
+            };
+            match done {
+                Ok(Ok(record)) => {
+                    let judged = judge(&record);
+                    findings.extend(judged.findings);
+                    nats.push(facts(&record, judged.facts));
+                }
+                Ok(Err(error)) => {
+                    let text = format!("the NAT was not measured: {error}");
+                    findings.push(finding("not-probed", Severity::Warning, text));
+                }
+                Err(_) => {}
+            }
+        }
+        (nats, findings)
+    }
+}
+
+fn facts(record: &Record, facts: crate::probe::fact::Facts) -> NatFacts {
+    let seen = record.transactions.iter().find_map(|t| {
+        let mapped = t.received.as_ref()?.mapped;
+        let socket = record.sockets.iter().find(|s| s.id == t.socket)?;
+        Some((socket.local, mapped))
+    });
+    let local = seen.map(|(local, _)| local).or(record.sockets.first().map(|s| s.local));
+    NatFacts { local, mapped: seen.map(|(_, mapped)| mapped), facts }
+}

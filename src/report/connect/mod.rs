@@ -1,0 +1,210 @@
+//! The report of a connection attempt, the same on both sides: `natscope-connect/1`.
+
+mod render;
+
+pub use render::{markdown, text};
+
+use super::{Document, Tool};
+use crate::ice::{Connection, Outcome};
+use crate::nat::pair::{self, Verdict};
+use crate::probe::fact::Finding;
+use crate::signal::{NatFacts, Relayed, Role, Side};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The schema that this version writes.
+pub const SCHEMA: &str = "natscope-connect/1";
+
+/// An attempt of two peers to connect. See `docs/connect.md`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct ConnectReport {
+    /// `natscope-connect/1`.
+    pub schema: String,
+    /// The program that wrote it.
+    pub tool: Tool,
+    /// When it began on this side, RFC 3339, UTC.
+    pub started: String,
+    /// How long it took here, in ms, the wait for the peer included.
+    pub duration_ms: u64,
+    /// Which side wrote this; null when it ended before that was known.
+    pub written_by: Option<Role>,
+    /// How the peers met.
+    pub met: Met,
+    /// What it came to.
+    pub result: Summary,
+    /// With a TURN server and a direct connection: the same through the relay.
+    pub relayed: Option<Relayed>,
+    /// The sides that are known, the offering one first.
+    pub sides: Vec<Side>,
+    /// What was noticed besides.
+    pub findings: Vec<Finding>,
+    /// Why it was ended before its time; null when it was not.
+    pub cut_short: Option<String>,
+}
+
+/// How two peers meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Met {
+    /// In a room of a signalling server.
+    Room,
+    /// By files or pasted text.
+    Hand,
+}
+
+/// What a connection between these two needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Needs {
+    /// They reach each other by their own addresses.
+    Nothing,
+    /// STUN is enough.
+    Stun,
+    /// A relay.
+    Turn,
+    /// It could not be told.
+    Unknown,
+}
+
+/// What it came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct Summary {
+    /// How they are connected; null when it ended before that was known.
+    pub connection: Option<Connection>,
+    /// What such a connection needs.
+    pub needs: Needs,
+    /// Why, in a sentence or two.
+    pub because: String,
+    /// What the NATs that were measured let expect; null where one was not.
+    pub predicted: Option<Verdict>,
+}
+
+/// What a run gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// RFC 3339.
+    pub started: String,
+    /// In ms.
+    pub duration_ms: u64,
+    /// How they met.
+    pub met: Met,
+    /// Which side this is.
+    pub role: Option<Role>,
+    /// This side.
+    pub here: Option<Side>,
+    /// The other.
+    pub there: Option<Side>,
+    /// Through a relay.
+    pub relayed: Option<Relayed>,
+    /// Why it was ended.
+    pub cut_short: Option<String>,
+    /// What was noticed.
+    pub findings: Vec<Finding>,
+}
+
+impl ConnectReport {
+    /// The report of a run.
+    #[must_use]
+    pub fn new(given: Given) -> Self {
+        let mut sides: Vec<Side> = given.here.into_iter().chain(given.there).collect();
+        sides.sort_by_key(|side| side.role != Role::Offer);
+        Self {
+            schema: SCHEMA.to_owned(),
+            tool: Tool::default(),
+            started: given.started,
+            duration_ms: given.duration_ms,
+            written_by: given.role,
+            met: given.met,
+            result: Summary::of(&sides, given.cut_short.as_deref()),
+            relayed: given.relayed,
+            sides,
+            findings: given.findings,
+            cut_short: given.cut_short,
+        }
+    }
+}
+
+impl Summary {
+    fn of(sides: &[Side], cut_short: Option<&str>) -> Self {
+        let outcomes: Vec<(Role, &Outcome)> =
+            sides.iter().filter_map(|s| Some((s.role, s.outcome.as_ref()?))).collect();
+        let predicted = predict(sides);
+        let connected = outcomes.iter().find(|(_, o)| o.selected.is_some());
+        let needs_relay = predicted == Some(Verdict::Turn);
+        if let Some((_, outcome)) = connected {
+            let needs = match outcome.connection {
+                Connection::DirectHost => Needs::Nothing,
+                Connection::DirectReflexive => Needs::Stun,
+                Connection::RelayOneSide | Connection::RelayBoth => Needs::Turn,
+                Connection::Failed => Needs::Unknown,
+            };
+            let because = outcome.because.clone();
+            return Self { connection: Some(outcome.connection), needs, because, predicted };
+        }
+        let needs = if needs_relay { Needs::Turn } else { Needs::Unknown };
+        match (cut_short, outcomes.is_empty()) {
+            (None, false) => {
+                let each = outcomes.iter().map(|(role, outcome)| {
+                    format!("the {}ing side says: {}", role.as_str(), outcome.because)
+                });
+                let because = each.collect::<Vec<_>>().join("; ");
+                Self { connection: Some(Connection::Failed), needs, because, predicted }
+            }
+            (why, _) => {
+                let because = why.unwrap_or("nothing was tried").to_owned();
+                Self { connection: None, needs, because, predicted }
+            }
+        }
+    }
+
+    /// One sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let because = &self.because;
+        match (self.connection, self.needs) {
+            (None, _) => format!("Could not tell whether they connect: {because}."),
+            (Some(Connection::DirectHost), _) => {
+                format!("Connected directly, and not even STUN was needed: {because}.")
+            }
+            (Some(Connection::DirectReflexive), _) => format!("Connected directly: {because}."),
+            (Some(Connection::RelayOneSide | Connection::RelayBoth), _) => {
+                format!("Connected through a relay, so TURN is needed: {because}.")
+            }
+            (Some(Connection::Failed), Needs::Turn) => {
+                format!("Not connected; behind these two NATs TURN is needed: {because}.")
+            }
+            (Some(Connection::Failed), _) => format!("Not connected: {because}."),
+        }
+    }
+}
+
+/// What the measured NATs let expect, over IPv4, or else over what both have.
+fn predict(sides: &[Side]) -> Option<Verdict> {
+    let [one, other] = sides else { return None };
+    let behaviour = |nat: &NatFacts| {
+        let (mapping, filtering) = (nat.facts.mapping.value()?, nat.facts.filtering.value()?);
+        Some(pair::Side { mapping: *mapping, filtering: *filtering })
+    };
+    let is_v4 = |nat: &NatFacts| nat.local.is_some_and(|local| local.is_ipv4());
+    [true, false].into_iter().find_map(|v4| {
+        let of = |side: &Side| side.nats.iter().find(|nat| is_v4(nat) == v4).and_then(behaviour);
+        Some(pair::predict(of(one)?, of(other)?))
+    })
+}
+
+impl Document for ConnectReport {
+    fn text(&self, _colour: bool) -> String {
+        text(self)
+    }
+    fn markdown(&self) -> String {
+        markdown(self)
+    }
+    fn json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+}
+
+#[cfg(test)]
+mod tests;
