@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // clocks and sockets are allowed here
 
 mod config;
+mod connect;
 mod exit;
 mod expect;
 #[cfg(target_os = "linux")]
@@ -30,6 +31,8 @@ pub struct Cli {
 enum Command {
     /// Measure the NAT in front of this machine
     Probe(probe::Args),
+    /// Connect two machines by ICE, and say what that took
+    Connect(connect::Args),
     /// Answer as a STUN server (RFC 5780 with two addresses)
     Serve(serve::Args),
     /// Rebuild NATs in namespaces of this machine, and measure them
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Probe(args) => probe::run(&args),
+        Command::Connect(args) => connect::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Report(args) => report::run(&args),
         #[cfg(target_os = "linux")]

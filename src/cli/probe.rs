@@ -70,7 +70,7 @@ pub struct Args {
     turn: TurnArgs,
 }
 
-fn parse_bind(text: &str) -> Result<Bind, String> {
+pub(super) fn parse_bind(text: &str) -> Result<Bind, String> {
     if text.is_empty() || text.contains(char::is_whitespace) {
         return Err("write a local address or the name of an interface".to_owned());
     }
@@ -78,7 +78,7 @@ fn parse_bind(text: &str) -> Result<Bind, String> {
 }
 
 /// `5s`, `800ms`, `2m`, `1.5` (seconds).
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale = match unit {
@@ -257,7 +257,7 @@ async fn run_paths(
 }
 
 /// Becomes true on Ctrl-C or SIGTERM; a second one ends the program at once.
-fn stop_on_signal() -> Result<watch::Receiver<bool>, Failure> {
+pub(super) fn stop_on_signal() -> Result<watch::Receiver<bool>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed = |error| Failure::run(format!("cannot listen for signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -281,7 +281,7 @@ fn stop_on_signal() -> Result<watch::Receiver<bool>, Failure> {
 }
 
 /// The addresses of each server, looked up side by side.
-async fn look_up(
+pub(super) async fn look_up(
     servers: &[Uri],
     patience: Duration,
     mut stop: watch::Receiver<bool>,

@@ -48,6 +48,11 @@ impl Progress {
         }
     }
 
+    /// A line for the user, above the spinner.
+    pub fn note(&self, text: &str) {
+        self.bar.suspend(|| super::exit::tell(text));
+    }
+
     /// Takes the spinner away.
     pub fn end(&self) {
         self.bar.finish_and_clear();

@@ -14,6 +14,8 @@ use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompr
 const MARKS: [(Kind, &str); 2] =
     [(Kind::Offer, "natscope-offer-"), (Kind::Answer, "natscope-answer-")];
 const VERSION: &str = "1";
+/// How the complaint about half a line begins.
+const HALF: &str = "only a part of this";
 /// No description inflates to more.
 const INFLATED: usize = super::LONGEST;
 
@@ -40,8 +42,8 @@ pub(super) fn decode(text: &str) -> Result<Option<(Kind, String)>, SdpError> {
         MARKS.iter().filter_map(|&(kind, mark)| clean.find(mark).map(|at| (at, kind, mark)));
     let Some((at, kind, mark)) = found.min_by_key(|&(at, ..)| at) else { return Ok(None) };
     let sdp = body(kind, &clean[at + mark.len()..]).map_err(|what| {
-        let place = place_of(text, mark);
-        SdpError { place, what }
+        let partial = what.starts_with(HALF);
+        SdpError { place: place_of(text, mark), what, partial }
     })?;
     Ok(Some((kind, sdp)))
 }
@@ -72,7 +74,7 @@ fn repair(text: &str) -> String {
 
 /// What follows the mark.
 fn body(kind: Kind, text: &str) -> Result<String, String> {
-    let half = || format!("only a part of this {kind} was pasted: copy the whole line again");
+    let half = || format!("{HALF} {kind} was pasted: copy the whole line again");
     let (version, rest) = text.split_once('.').ok_or_else(half)?;
     if version != VERSION {
         let newer = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit());
@@ -88,7 +90,7 @@ fn body(kind: Kind, text: &str) -> Result<String, String> {
     let sum = u32::from_str_radix(sum, 16).map_err(|_| damaged(kind))?;
     let Some(whole) = data.get(..length) else {
         return Err(format!(
-            "only a part of this {kind} was pasted, {} of {length} characters: copy the whole line again",
+            "{HALF} {kind} was pasted, {} of {length} characters: copy the whole line again",
             data.len()
         ));
     };

@@ -129,6 +129,8 @@ pub struct SdpError {
     pub place: Option<Place>,
     /// What is wrong and what was expected, in a sentence; safe to print.
     pub what: String,
+    /// It is the beginning of something: more may follow.
+    pub partial: bool,
 }
 
 /// A place in a text, both from 1; the column counts characters.
@@ -142,10 +144,10 @@ pub struct Place {
 
 impl SdpError {
     fn nowhere(what: impl Into<String>) -> Self {
-        Self { place: None, what: what.into() }
+        Self { place: None, what: what.into(), partial: false }
     }
     fn at(line: usize, column: usize, what: impl Into<String>) -> Self {
-        Self { place: Some(Place { line, column }), what: what.into() }
+        Self { place: Some(Place { line, column }), what: what.into(), partial: false }
     }
 }
 

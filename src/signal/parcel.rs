@@ -56,8 +56,7 @@ impl Parcels {
     /// Takes a message to send; false when it is too long, or too many wait.
     pub fn send(&mut self, message: &[u8]) -> bool {
         let total = message.len().div_ceil(CHUNK).max(1);
-        let (Ok(count), true) =
-            (u16::try_from(total), total <= MOST && self.sending.len() < QUEUE)
+        let (Ok(count), true) = (u16::try_from(total), total <= MOST && self.sending.len() < QUEUE)
         else {
             return false;
         };

@@ -38,7 +38,8 @@ impl Session {
             None
         };
         // who answers begins before a person has carried the answer back
-        let within = if role == Role::Answer { self.config.wait } else { std::time::Duration::ZERO };
+        let within =
+            if role == Role::Answer { self.config.wait } else { std::time::Duration::ZERO };
         let mut peer = self.open(role, within).await?;
         on_progress(Progress::Doing("gathering candidates"));
         if !self.gathered(&mut peer).await {

@@ -40,7 +40,8 @@ pub(super) struct Second<'a> {
 impl Second<'_> {
     /// Makes it, measures, and ends it. Both sides come to the same result.
     pub async fn run(&self, link: &mut Link<'_>) -> Relayed {
-        let result = if self.role == self.by { self.ours(link).await } else { self.theirs(link).await };
+        let result =
+            if self.role == self.by { self.ours(link).await } else { self.theirs(link).await };
         result.unwrap_or_else(|because| self.failed(because))
     }
 
@@ -51,7 +52,8 @@ impl Second<'_> {
     /// With this side's relay: it offers, measures, and says what came of it.
     async fn ours(&self, link: &mut Link<'_>) -> Result<Relayed, String> {
         let options = Options { policy: Policy::RelayOnly, ..self.options.clone() };
-        let mut peer = ice::gather(options, ice_role(Role::Offer)).await.map_err(|e| e.to_string())?;
+        let mut peer =
+            ice::gather(options, ice_role(Role::Offer)).await.map_err(|e| e.to_string())?;
         let offer = Message::offer(peer.description());
         link.say(&Word::RelayOffer { sdp: offer.to_sdp() });
         let result = match self.answered(link, &offer, &mut peer).await {
@@ -95,8 +97,7 @@ impl Second<'_> {
 
     /// With the peer's relay: it takes part without one of its own.
     async fn theirs(&self, link: &mut Link<'_>) -> Result<Relayed, String> {
-        let options =
-            Options { turn: Vec::new(), policy: Policy::All, ..self.options.clone() };
+        let options = Options { turn: Vec::new(), policy: Policy::All, ..self.options.clone() };
         let offer = loop {
             match link.next(PATIENCE).await {
                 Some(Word::RelayOffer { sdp }) => break sdp,

@@ -193,11 +193,7 @@ impl InRoom {
         self.ours = Some(message);
     }
 
-    async fn hear(
-        &mut self,
-        event: Event,
-        peer: &Peer,
-    ) -> Result<Heard, ConnectError> {
+    async fn hear(&mut self, event: Event, peer: &Peer) -> Result<Heard, ConnectError> {
         let message = match event {
             Event::Said(message) => message,
             Event::Gone(why) => return self.gone(why),
@@ -280,15 +276,18 @@ impl InRoom {
         } else if self.there {
             "the peer is in the room, but says nothing of itself: is it natscope?".to_owned()
         } else {
-            format!("nobody else came into the room within {wait:?} (--wait): check its name on the other side")
+            format!(
+                "nobody else came into the room within {wait:?} (--wait): check its name on the other side"
+            )
         }
     }
 }
 
 fn read(text: &str, kind: sdp::Kind) -> Result<sdp::Message, ConnectError> {
     let read = sdp::read(text).and_then(|sdp| sdp.message());
-    let (message, _) = read
-        .map_err(|error| ConnectError::Signalling(format!("the peer's {kind} is malformed: {error}")))?;
+    let (message, _) = read.map_err(|error| {
+        ConnectError::Signalling(format!("the peer's {kind} is malformed: {error}"))
+    })?;
     // in a room the kind is said by the message around it
     Ok(sdp::Message { kind, ..message })
 }

@@ -21,7 +21,7 @@ use super::tls::Tls;
 use crate::ice::{Agent, Candidate, Config, Description, Outcome, Pace, Pair, Policy, Role};
 use crate::turn;
 use driver::{Driver, Shared};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -32,6 +32,8 @@ pub struct Options {
     /// By which address or interface; all of this host's where `None` (loopback and link-local
     /// addresses only when named).
     pub bind: Option<Bind>,
+    /// Of which address families.
+    pub family: super::resolve::Family,
     /// STUN servers: as the user gave them, and their addresses.
     pub stun: Vec<(String, SocketAddr)>,
     /// TURN servers.
@@ -103,7 +105,9 @@ pub async fn open(options: Options, role: Role) -> Result<Peer, NetError> {
     };
     let mut agent = Agent::new(config, super::seed()?);
     let mut sockets = Vec::new();
-    for ip in bind::addresses(options.bind.as_ref()).into_iter().take(MOST_ADDRESSES) {
+    let wanted = |ip: &IpAddr| options.family.wants(&SocketAddr::new(*ip, 0));
+    let addresses = bind::addresses(options.bind.as_ref()).into_iter().filter(wanted);
+    for ip in addresses.take(MOST_ADDRESSES) {
         let socket = super::socket::on(ip, options.bind.as_ref());
         let bound = socket.and_then(|socket| Ok((socket.local_addr()?, socket)));
         match bound {

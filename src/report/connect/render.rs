@@ -16,10 +16,8 @@ const SHOWN: usize = 12;
 pub fn text(report: &ConnectReport) -> String {
     let mut out = String::new();
     let seconds = std::time::Duration::from_millis(report.duration_ms).as_secs_f64();
-    let line = format!(
-        "{} {}, {}, {seconds:.1} s",
-        report.tool.name, report.tool.version, report.started
-    );
+    let line =
+        format!("{} {}, {}, {seconds:.1} s", report.tool.name, report.tool.version, report.started);
     let _ = writeln!(out, "{}", terminal(&line));
     for side in &report.sides {
         let here = if report.written_by == Some(side.role) { " (this one)" } else { "" };
@@ -137,7 +135,8 @@ fn servers(outcome: &Outcome) -> Vec<String> {
 }
 
 fn candidates(outcome: &Outcome) -> Vec<String> {
-    let one = |candidate: &crate::ice::Candidate| format!("{} {}", candidate.kind, candidate.address);
+    let one =
+        |candidate: &crate::ice::Candidate| format!("{} {}", candidate.kind, candidate.address);
     let all = outcome.local.iter().map(one).collect::<Vec<_>>().join(", ");
     if all.is_empty() { Vec::new() } else { vec![all] }
 }
@@ -183,7 +182,10 @@ fn check(check: &Check) -> String {
         1 => "; the peer's check came in".to_owned(),
         more => format!("; the peer's checks came in ({more})"),
     };
-    format!("{} {} to {} {}: {result}{heard}", local.kind, local.address, remote.kind, remote.address)
+    format!(
+        "{} {} to {} {}: {result}{heard}",
+        local.kind, local.address, remote.kind, remote.address
+    )
 }
 
 fn round_trips(report: &ConnectReport) -> Vec<String> {

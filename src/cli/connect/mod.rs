@@ -1,0 +1,293 @@
+//! `natscope connect`.
+
+mod hand;
+
+use super::exit::{self, Failure, Outcome, tell};
+use super::output::{self, Files, Format, Target};
+use super::probe::{look_up, parse_bind, parse_duration, stop_on_signal};
+use super::progress::Progress;
+use super::turn::{self, Credentials, TurnArgs};
+use super::{config, runtime};
+use crate::ice::{Connection, Pace, Policy};
+use crate::net::bind::Bind;
+use crate::net::connect::{self, Config, Meeting, Room};
+use crate::net::ice::Options;
+use crate::net::resolve::Family;
+use crate::net::signal::Uri;
+use crate::net::tls::Tls;
+use crate::probe::fact::Finding;
+use crate::report::connect::{ConnectReport, Given, Met};
+use crate::signal::{Role, is_room_name};
+use crate::stun::uri::Uri as ServerUri;
+use clap::ValueEnum;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+const EXAMPLES: &str = "\
+Examples:
+  natscope connect offer                 # prints a line for the other side, which runs
+  natscope connect answer                # this, and prints the line to paste back
+  natscope connect offer offer.sdp --answer answer.sdp
+  natscope connect --via wss://signal.example.org --room 7fkq2x
+  natscope connect --via ws://192.0.2.1:3480 --room 7fkq2x \\
+                   --turn turn:192.0.2.1 --user alice --password-file secret
+
+Both sides then print the same report. That they do not connect is a result like any
+other: the exit code is 0, unless --expect says otherwise; 3 where it ended before
+there was a result.";
+
+/// The longest that looking up names may take.
+const NAMES: Duration = Duration::from_secs(10);
+
+/// Arguments of `natscope connect`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
+pub struct Args {
+    /// Which side this is, when people carry the descriptions
+    #[arg(value_enum, required_unless_present = "via", conflicts_with = "via")]
+    side: Option<Side>,
+    /// The offer's file: `offer` writes it, `answer` waits for it; else stdout and stdin
+    #[arg(value_name = "FILE", requires = "side")]
+    file: Option<PathBuf>,
+    /// The answer's file: `answer` writes it, `offer` waits for it; else stdout and stdin
+    #[arg(long, value_name = "FILE", requires = "side")]
+    answer: Option<PathBuf>,
+    /// A signalling server (`natscope serve --signal`): ws://HOST:PORT, or wss:// with TLS
+    #[arg(long, value_name = "URI", requires = "room")]
+    via: Option<Uri>,
+    /// The room to meet in, the same on both sides; who knows its name can come in first
+    #[arg(long, value_name = "NAME", requires = "via", value_parser = parse_room)]
+    room: Option<String>,
+    /// A STUN server, such as stun:stun.example.org:3478 (repeatable)
+    #[arg(long, value_name = "URI", value_parser = config::parse_uri)]
+    server: Vec<ServerUri>,
+    /// Use relayed candidates only
+    #[arg(long, requires = "turn")]
+    relay_only: bool,
+    /// Do not measure this side's NAT besides
+    #[arg(long)]
+    no_probe: bool,
+    /// Only IPv4
+    #[arg(short = '4', long = "ipv4", conflicts_with = "six")]
+    four: bool,
+    /// Only IPv6
+    #[arg(short = '6', long = "ipv6", id = "six")]
+    six: bool,
+    /// Send from this local address or interface
+    #[arg(long, value_name = "ADDR|IFACE", value_parser = parse_bind)]
+    bind: Option<Bind>,
+    /// The longest that the attempt may take once the peer is there
+    #[arg(long, value_name = "DUR", default_value = "30s", value_parser = parse_duration)]
+    budget: Duration,
+    /// The longest to wait for the peer
+    #[arg(long, value_name = "DUR", default_value = "10m", value_parser = parse_duration)]
+    wait: Duration,
+    /// For networks where a round trip takes a few ms: failure is known within a second
+    #[arg(long)]
+    quick: bool,
+    /// How to print the report on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
+    #[arg(long, value_name = "FILE", value_parser = output::parse)]
+    output: Vec<Target>,
+    /// Exit with 4 unless the peers connect like this
+    #[arg(long, value_enum, value_name = "HOW")]
+    expect: Option<Expected>,
+    #[command(flatten)]
+    turn: TurnArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Side {
+    /// Make the offer
+    Offer,
+    /// Answer one
+    Answer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Expected {
+    /// Without a relay
+    Direct,
+    /// Through a relay
+    Relay,
+    /// Either way
+    Connected,
+    /// Not at all
+    Failed,
+}
+
+fn parse_room(text: &str) -> Result<String, String> {
+    if is_room_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("write 1 to 64 letters, digits, `.`, `_` or `-`".to_owned())
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When nothing could be tried, or the result cannot be written.
+pub fn run(args: &Args) -> Result<Outcome, Failure> {
+    if let Some(bind) = &args.bind {
+        bind.check().map_err(|error| Failure::run(format!("--bind: {error}")))?;
+    }
+    let servers = config::servers(&args.server)?;
+    let credentials = args.turn.credentials()?;
+    let tls = args.turn.tls()?;
+    let files = Files::create(&args.output)?;
+    let runtime = runtime()?;
+    let report = runtime.block_on(attempt(args, &servers, credentials.as_ref(), tls));
+    // a name that is still being looked up, or a read from stdin, must not hold the program
+    runtime.shutdown_background();
+    let report = report?;
+    files.write(&report)?;
+    output::print(&args.format.render(&report, output::colour())?)?;
+    Ok(conclude(args, &report))
+}
+
+fn conclude(args: &Args, report: &ConnectReport) -> Outcome {
+    let Some(connection) = report.result.connection else {
+        tell(&format!("could not tell: {}", report.result.because));
+        return Outcome::CouldNotTell;
+    };
+    let holds = args.expect.is_none_or(|expected| match expected {
+        Expected::Direct => connection.direct(),
+        Expected::Relay => connection.relayed(),
+        Expected::Connected => connection != Connection::Failed,
+        Expected::Failed => connection == Connection::Failed,
+    });
+    if holds {
+        return Outcome::Done;
+    }
+    tell(&format!("not as expected: {}", report.result.sentence()));
+    Outcome::NotAsExpected
+}
+
+async fn attempt(
+    args: &Args,
+    servers: &[ServerUri],
+    credentials: Option<&Credentials>,
+    tls: Tls,
+) -> Result<ConnectReport, Failure> {
+    let started = jiff::Timestamp::now();
+    let clock = Instant::now();
+    let stop = stop_on_signal()?;
+    let mut findings = Vec::new();
+    let config = configure(args, servers, credentials, &tls, &stop, &mut findings).await?;
+    let meeting = meeting(args, tls)?;
+    let met = if matches!(meeting, Meeting::Room(_)) { Met::Room } else { Met::Hand };
+    // a spinner would write over what is pasted
+    let progress = (met == Met::Room).then(Progress::new);
+    let mut show = |news: connect::Progress| match (news, &progress) {
+        (connect::Progress::Doing(what), Some(progress)) => progress.doing(what),
+        (connect::Progress::Note(text), Some(progress)) => progress.note(&text),
+        (connect::Progress::Note(text), None) => tell(&text),
+        (connect::Progress::Doing(_), None) => {}
+    };
+    let attempt = connect::run(config, meeting, stop, &mut show).await;
+    if let Some(progress) = &progress {
+        progress.end();
+    }
+    let attempt = attempt.map_err(|error| Failure::run(error.to_string()))?;
+    findings.extend(attempt.findings);
+    Ok(ConnectReport::new(Given {
+        started: format!("{started:.0}"),
+        duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+        met,
+        role: attempt.role,
+        here: attempt.here,
+        there: attempt.there,
+        relayed: attempt.relayed,
+        cut_short: attempt.cut_short,
+        findings,
+    }))
+}
+
+fn meeting(args: &Args, tls: Tls) -> Result<Meeting, Failure> {
+    if let (Some(uri), Some(name)) = (&args.via, &args.room) {
+        return Ok(Meeting::Room(Room { uri: uri.clone(), name: name.clone(), tls }));
+    }
+    let role = match args.side {
+        Some(Side::Answer) => Role::Answer,
+        _ => Role::Offer,
+    };
+    // one document on stdout and nothing else there
+    let to_stdout = args.format == Format::Text;
+    let hand = hand::Hands::new(role, args.file.clone(), args.answer.clone(), to_stdout)?;
+    Ok(Meeting::Hand(Box::new(hand)))
+}
+
+async fn configure(
+    args: &Args,
+    servers: &[ServerUri],
+    credentials: Option<&Credentials>,
+    tls: &Tls,
+    stop: &watch::Receiver<bool>,
+    findings: &mut Vec<Finding>,
+) -> Result<Config, Failure> {
+    let family = match (args.four, args.six, &args.bind) {
+        (true, ..) => Family::V4,
+        (_, true, _) => Family::V6,
+        (_, _, Some(Bind::Address(ip))) if ip.is_ipv4() => Family::V4,
+        (_, _, Some(Bind::Address(_))) => Family::V6,
+        _ => Family::Any,
+    };
+    let found = look_up(servers, args.budget.min(NAMES), stop.clone(), findings).await;
+    let mut groups: [Vec<(String, SocketAddr)>; 2] = Default::default();
+    for (uri, addresses) in &found {
+        for (group, v4) in groups.iter_mut().zip([true, false]) {
+            let fits = |a: &&SocketAddr| a.is_ipv4() == v4 && family.wants(a);
+            if let Some(&address) = addresses.iter().find(fits).filter(|a| routed(args, **a)) {
+                let same = group.iter().any(|(_, known)| *known == address);
+                if !same {
+                    group.push((uri.clone(), address));
+                }
+            }
+        }
+    }
+    let stun = groups.iter().flatten().cloned().collect();
+    let turn = relays(args, credentials, family).await?;
+    let pace = if args.quick { Pace::lab() } else { Pace::internet() };
+    let policy = if args.relay_only { Policy::RelayOnly } else { Policy::All };
+    let bind = args.bind.clone();
+    let ice = Options { bind, family, stun, turn, tls: tls.clone(), pace, tcp: false, policy };
+    let probe = if args.no_probe { Vec::new() } else { groups.to_vec() };
+    let probe = probe.into_iter().filter(|group| !group.is_empty()).collect();
+    Ok(Config { ice, probe, budget: args.budget, wait: args.wait })
+}
+
+/// The TURN servers, each at its first address that can be reached.
+async fn relays(
+    args: &Args,
+    credentials: Option<&Credentials>,
+    family: Family,
+) -> Result<Vec<crate::turn::Server>, Failure> {
+    let Some(credentials) = credentials else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for uri in &args.turn.turn {
+        let found =
+            tokio::time::timeout(args.budget, turn::look_up(uri, credentials, family)).await;
+        let found = found.unwrap_or_else(|_| Err("no answer from the name service".to_owned()));
+        let found = found.map_err(|error| Failure::run(format!("{uri}: {error}")))?;
+        let best = found.iter().find(|server| routed(args, server.address)).or(found.first());
+        let server = best.cloned().ok_or_else(|| {
+            Failure::run(format!("{uri} has no address of the family that is asked for"))
+        })?;
+        all.push(server);
+    }
+    Ok(all)
+}
+
+/// Whether the kernel knows a way there. Nothing is sent.
+fn routed(args: &Args, to: SocketAddr) -> bool {
+    let any: SocketAddr = if to.is_ipv4() {
+        (std::net::Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (std::net::Ipv6Addr::UNSPECIFIED, 0).into()
+    };
+    args.bind.is_some() || std::net::UdpSocket::bind(any).and_then(|s| s.connect(to)).is_ok()
+}
