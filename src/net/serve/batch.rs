@@ -51,7 +51,7 @@ enum Bytes {
 }
 
 /// One datagram of a batch, and what is to be done about it.
-pub(super) struct Turn<'a> {
+pub(super) struct Datagram<'a> {
     /// Where it came from.
     pub source: SocketAddr,
     /// It.
@@ -62,7 +62,7 @@ pub(super) struct Turn<'a> {
     pub out: &'a mut Vec<u8>,
 }
 
-impl Turn<'_> {
+impl Datagram<'_> {
     /// Sends what was appended to `out` since it had `from` bytes.
     pub fn send_written(&mut self, socket: &Arc<UdpSocket>, to: SocketAddr, from: usize) {
         let bytes = Bytes::Written(from..self.out.len());
@@ -101,12 +101,12 @@ impl Batch {
     }
 
     /// Lets `handle` see each datagram.
-    pub fn each(&mut self, mut handle: impl FnMut(&mut Turn<'_>)) {
+    pub fn each(&mut self, mut handle: impl FnMut(&mut Datagram<'_>)) {
         self.packets.clear();
         self.written.clear();
         let buffers = self.input.chunks(self.longest);
         for (n, (&(source, length), buffer)) in self.received.iter().zip(buffers).enumerate() {
-            handle(&mut Turn {
+            handle(&mut Datagram {
                 source,
                 bytes: buffer.get(..length).unwrap_or_default(),
                 at: n * self.longest,
@@ -279,10 +279,10 @@ mod tests {
             if batch.receive(&socket).is_err() {
                 continue;
             }
-            batch.each(|turn| {
+            batch.each(|datagram| {
                 seen += 1;
-                let (to, whole) = (turn.source, 0..turn.bytes.len());
-                turn.send_part(&socket, to, whole);
+                let (to, whole) = (datagram.source, 0..datagram.bytes.len());
+                datagram.send_part(&socket, to, whole);
             });
             batch.send();
         }

@@ -1,6 +1,6 @@
 //! Drives a [`Relay`] on real sockets: one UDP socket for each relayed address.
 
-use super::batch::{Batch, LONGEST_DATAGRAM, Turn as Datagram};
+use super::batch::{Batch, Datagram, LONGEST_DATAGRAM};
 use super::{bind_udp, stream};
 use crate::net::{NetError, bind};
 use crate::server::{Limit, Over, Sites};

@@ -102,12 +102,16 @@ impl Relay {
             None => return Err(BAD_REQUEST),
         }
         let wanted = self.wanted(now, asked, &admitted)?;
+        // a port that was reserved is counted already
         let held = self.accounts.get(&admitted.account).copied().unwrap_or(0);
-        if self.quota.is_some_and(|quota| held >= quota) {
+        if asked.token.is_none() && self.quota.is_some_and(|quota| held >= quota) {
             return Err(Fault::new(486, "Allocation Quota Reached"));
         }
         if self.allocations.len() >= self.capacity {
             return Err(NO_CAPACITY);
+        }
+        if let Some(reservation) = asked.token.and_then(|token| self.reservations.remove(&token)) {
+            self.release_account(&reservation.account);
         }
         let lifetime = asked.lifetime.map_or(DEFAULT_LIFETIME, |s| Duration::from_secs(s.into()));
         let lacking = asked.additional.filter(|_| wanted.len() < 2);
@@ -128,7 +132,7 @@ impl Relay {
 
     /// Which addresses are asked for.
     fn wanted(
-        &mut self,
+        &self,
         now: Duration,
         asked: &Asked,
         admitted: &Admitted,
@@ -141,7 +145,7 @@ impl Relay {
             return Err(BAD_REQUEST);
         }
         if let Some(token) = asked.token {
-            let address = self.redeem(now, token, &admitted.account).ok_or(NO_CAPACITY)?;
+            let address = self.reserved(now, token, &admitted.account).ok_or(NO_CAPACITY)?;
             let (ip, port) = (address.ip(), Some(address.port()));
             return Ok(vec![Wanted { ip, parity: Parity::Any, port, optional: false }]);
         }
@@ -166,14 +170,9 @@ impl Relay {
     }
 
     /// The port that a token was given for.
-    fn redeem(&mut self, now: Duration, token: u64, account: &str) -> Option<SocketAddr> {
+    fn reserved(&self, now: Duration, token: u64, account: &str) -> Option<SocketAddr> {
         let found = self.reservations.get(&token)?;
-        if found.account != account || now >= found.expires {
-            return None;
-        }
-        let reservation = self.reservations.remove(&token)?;
-        self.release_account(&reservation.account);
-        Some(reservation.address)
+        (found.account == account && now < found.expires).then_some(found.address)
     }
 
     /// Asks for the next socket, or finishes when all are open.

@@ -82,7 +82,9 @@ impl Relay {
     ) -> Result<Step, Fault> {
         // What has expired is not there, whether or not it has been cleared away.
         let over = |r: &super::allocation::Relayed| now >= r.expires;
-        if let Some(&id) = self.paths.get(path) {
+        if let Some(&id) = self.paths.get(path)
+            && self.at(path).is_some_and(|allocation| allocation.relayed.iter().any(over))
+        {
             self.end_some(id, over);
         }
         if self.at(path).is_some_and(|allocation| allocation.user != admitted.user) {

@@ -235,6 +235,20 @@ fn a_reserved_port_is_kept_for_half_a_minute_and_counts() {
 }
 
 #[test]
+fn a_full_relay_does_not_lose_the_port_that_was_reserved() {
+    let ports = PortRange::new(50_000, 50_001).expect("a range");
+    let mut world = World::new(Config { ports, capacity: 1, ..config() });
+    let mut first = Who::alice_at(1);
+    let token = world.ask(&mut first, ALLOCATE, &[UDP, A::Even(true)]).token.expect("a token");
+    let mut second = Who::alice_at(2);
+    assert_eq!(world.ask(&mut second, ALLOCATE, &[UDP, A::Token(token)]).code, 508);
+    assert_eq!(world.ask(&mut first, REFRESH, &[A::Lifetime(0)]).code, 0);
+    assert_eq!(world.ask(&mut second, ALLOCATE, &[UDP, A::Token(token)]).code, 0);
+    assert_eq!(world.ask(&mut second, REFRESH, &[A::Lifetime(0)]).code, 0);
+    assert!(world.relay.accounts.is_empty(), "{:?}", world.relay.accounts);
+}
+
+#[test]
 fn contradictions_are_bad_requests() {
     let mut world = World::plain();
     let mut who = Who::alice();
