@@ -55,6 +55,24 @@ async fn two_peers_connect_and_measure() {
     assert_eq!(b.receive().await.as_deref(), Some(b"hello".as_slice()));
 }
 
+#[tokio::test]
+async fn two_peers_connect_over_ipv6() {
+    let loopback = Bind::Address(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST));
+    if loopback.check().is_err() {
+        println!("SKIPPED: this host has no IPv6");
+        assert!(std::env::var("NATSCOPE_REQUIRE_LAB").is_err(), "the lab's host has IPv6");
+        return;
+    }
+    let with = || Options { bind: Some(loopback.clone()), ..options() };
+    let mut a = ice::gather(with(), Role::Controlling).await.expect("a socket");
+    let mut b = ice::gather(with(), Role::Controlled).await.expect("a socket");
+    a.remote().set(&b.description());
+    b.remote().set(&a.description());
+    let (from_a, from_b) = both(&mut a, &mut b).await;
+    assert!(from_a.connection.direct() && from_b.connection.direct(), "{from_a:?} {from_b:?}");
+    assert!(from_a.selected.is_some_and(|pair| pair.remote.address.is_ipv6()));
+}
+
 /// The caller decides who sends first: the other side waits for the first check to have left.
 #[tokio::test]
 async fn a_peer_that_starts_late_is_waited_for() {

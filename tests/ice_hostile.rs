@@ -221,7 +221,7 @@ fn candidate(kind: u8, address: SocketAddr, priority: u32, component: u16) -> Ca
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn a_peer_that_says_anything_does_no_harm(

@@ -133,8 +133,11 @@ impl Agent {
         } else if self.gathered.is_some() && self.remote_complete {
             let begun = self.trace.begun().unwrap_or(started).max(self.released_at);
             let over = begun + pace.check.total() + pace.between;
-            // A peer that has not been heard may yet begin.
-            if self.heard.is_none() && over < started + pace.peer_within {
+            // A peer that has not been heard may yet begin; and where a check was answered, only the
+            // nomination is missing.
+            let late = self.heard.is_none() && over < started + pace.peer_within;
+            let near = self.trace.entries().iter().any(|entry| entry.answered.is_some());
+            if late || (near && over < end) {
                 if over <= now {
                     self.checks = None;
                     self.released_at = now;

@@ -1,6 +1,7 @@
 //! Why: one sentence, built from what was observed.
 
 use super::{Check, CheckResult, Connection, Gathered, Kind, Outcome};
+use crate::turn::Failure;
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -46,10 +47,22 @@ fn failed(outcome: &Outcome, strangers: u32, remote_complete: bool) -> String {
     if let Some((server, failure)) = lost {
         // writing to a string cannot fail
         let _ = write!(sentence, "; the relay of {server} could not help: {failure}");
+    } else if let Some((from, to, failure)) = refused(outcome) {
+        let _ = write!(sentence, "; the relay {from} lets nothing through to {to}: {failure}");
     } else if outcome.turn.is_empty() && !relays(outcome) {
         sentence.push_str("; there was no relay on either side");
     }
     sentence
+}
+
+/// What a relay of ours did not let through.
+fn refused(outcome: &Outcome) -> Option<(SocketAddr, SocketAddr, &Failure)> {
+    outcome.checks.iter().find_map(|check| match &check.result {
+        CheckResult::NotRelayed { failure } => {
+            Some((check.pair.local.address, check.pair.remote.address, failure))
+        }
+        _ => None,
+    })
 }
 
 fn relays(outcome: &Outcome) -> bool {

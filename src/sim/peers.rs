@@ -5,7 +5,7 @@ use super::link::Link;
 use super::nat::NatBox;
 use super::queue::Queue;
 use super::relay::TurnServer;
-use crate::ice::{Agent, Config, Event, Outcome, Output, Pace, Policy, Role};
+use crate::ice::{Agent, Config, Description, Event, Kind, Outcome, Output, Pace, Policy, Role};
 use crate::nat::{NatSpec, Translation};
 use crate::stun::{self, Class};
 use crate::turn;
@@ -235,8 +235,8 @@ impl Run<'_> {
     /// other `lag` after its first check has left. When there is something to do for it; `now` when
     /// it was done.
     fn signal(&mut self, now: Duration) -> Duration {
-        let [a, b] = &mut self.hosts;
-        let (of_a, of_b) = (a.agent.description(), b.agent.description());
+        let [a, b] = &self.hosts;
+        let (of_a, of_b) = (told(a.agent.description()), told(b.agent.description()));
         if !(of_a.complete && of_b.complete) {
             return Duration::MAX;
         }
@@ -339,6 +339,14 @@ impl Run<'_> {
             self.queue.at(at, Packet::Home(side, from, target, bytes.to_vec()));
         }
     }
+}
+
+/// A description without private host addresses, as a browser hides them: they lead nowhere here,
+/// and the first check is to go to where the other's NAT is.
+fn told(mut description: Description) -> Description {
+    let public = |ip: IpAddr| !matches!(ip, IpAddr::V4(v4) if v4.is_private());
+    description.candidates.retain(|c| c.kind != Kind::Host || public(c.address.ip()));
+    description
 }
 
 /// What a STUN server answers.

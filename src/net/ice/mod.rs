@@ -42,8 +42,6 @@ pub struct Options {
     pub tls: Tls,
     /// The times.
     pub pace: Pace,
-    /// Also offer TCP (RFC 6544).
-    pub tcp: bool,
     /// Which candidates are used.
     pub policy: Policy,
 }
