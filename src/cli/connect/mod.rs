@@ -254,7 +254,7 @@ async fn configure(
     let pace = if args.quick { Pace::lab() } else { Pace::internet() };
     let policy = if args.relay_only { Policy::RelayOnly } else { Policy::All };
     let bind = args.bind.clone();
-    let ice = Options { bind, family, stun, turn, tls: tls.clone(), pace, tcp: false, policy };
+    let ice = Options { bind, family, stun, turn, tls: tls.clone(), pace, policy };
     let probe = if args.no_probe { Vec::new() } else { groups.to_vec() };
     let probe = probe.into_iter().filter(|group| !group.is_empty()).collect();
     Ok(Config { ice, probe, budget: args.budget, wait: args.wait })
