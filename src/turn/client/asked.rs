@@ -10,6 +10,7 @@ use turn_client_proto::types::stun::message::Message;
 /// Methods (RFC 8656 section 17).
 pub(super) mod method {
     pub const ALLOCATE: u16 = 0x003;
+    pub const REFRESH: u16 = 0x004;
     pub const CREATE_PERMISSION: u16 = 0x008;
     pub const CHANNEL_BIND: u16 = 0x009;
 }

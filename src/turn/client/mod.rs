@@ -14,13 +14,17 @@
 
 mod answer;
 mod asked;
+mod event;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod upkeep;
+
+pub use event::{Event, Poll};
 
 use super::{Failure, Over, Server};
 use crate::stun::{self, Class, Patience};
-use asked::{Asked, Due, Repeat, method};
+use asked::{Asked, Repeat, method};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -31,9 +35,7 @@ use turn_client_proto::api::{
 use turn_client_proto::prelude::DelayedTransmitBuild;
 use turn_client_proto::stun::auth::LongTermClientAuth;
 use turn_client_proto::tcp::TurnClientTcp;
-use turn_client_proto::types::attribute::Lifetime;
-use turn_client_proto::types::stun::message::{Message, MessageWriteVec, TransactionId};
-use turn_client_proto::types::stun::prelude::{MessageWrite, MessageWriteExt};
+use turn_client_proto::types::stun::message::{Message, TransactionId};
 use turn_client_proto::types::{AddressFamily, Instant, TransportType, TurnCredentials};
 use turn_client_proto::udp::TurnClientUdp;
 
@@ -49,60 +51,10 @@ const MOST_EVENTS: usize = 4096;
 const MOST_PAYLOAD: usize = 65_000;
 /// The longest user name (RFC 8489 section 14.3).
 const LONGEST_USER: usize = 508;
-/// Bytes enough for an allocation to be asked for until somebody reads it again.
-const LIFETIME_S: u32 = 1800;
 /// The library's shortest wait between two requests.
 const CADENCE: Duration = Duration::from_millis(50);
 
 turn_client_proto::impl_client!(Proto, (Udp, TurnClientUdp), (Tcp, TurnClientTcp));
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The server gave an address.
-    Allocated {
-        /// Where peers send to.
-        relayed: SocketAddr,
-        /// What the server saw as our address.
-        mapped: Option<SocketAddr>,
-    },
-    /// A packet of a peer came through the relay.
-    Data {
-        /// Who sent it, as the relay saw it.
-        peer: SocketAddr,
-        /// Its payload.
-        payload: Vec<u8>,
-    },
-    /// Packets from and to this address pass now.
-    Permitted(IpAddr),
-    /// The server lets no packets from or to this address pass; what waited for it was dropped.
-    Refused {
-        /// The peer.
-        peer: IpAddr,
-        /// Why.
-        failure: Failure,
-    },
-    /// Packets from and to this peer have a channel now: 4 bytes of header instead of 36 or more.
-    Bound(SocketAddr),
-    /// There is no channel for this peer; packets go on as indications, when they are permitted.
-    Unbound {
-        /// The peer.
-        peer: SocketAddr,
-        /// Why.
-        failure: Failure,
-    },
-    /// The end, before or after [`Event::Allocated`].
-    Failed(Failure),
-}
-
-/// What [`Client::poll`] wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Poll {
-    /// Nothing until then (from the start of the run), but for what [`Client::transmit`] gives.
-    Wait(Duration),
-    /// Take note of this, and poll again.
-    Event(Event),
-}
 
 /// What is known of a peer's permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -322,11 +274,17 @@ impl Client {
         if self.ended {
             return;
         }
-        // Past the library's pause between requests: nobody comes back for it later.
-        let late = instant(now + CADENCE);
-        if self.relayed.is_some() && self.proto.delete(late).is_ok() {
-            while let Some(transmit) = self.proto.poll_transmit(late) {
-                self.out.push_back(transmit.data.as_ref().to_vec());
+        let mut late = now;
+        let deleted = self.relayed.is_some() && self.proto.delete(instant(late)).is_ok();
+        // The library pauses between requests, and nobody comes back for this one later. What waits
+        // before it is of no use any more.
+        for _ in 0..if deleted { 4 * MOST_PEERS } else { 0 } {
+            late += CADENCE;
+            let Some(transmit) = self.proto.poll_transmit(instant(late)) else { continue };
+            let bytes = transmit.data.as_ref();
+            if stun::read(bytes).is_ok_and(|message| message.method == method::REFRESH) {
+                self.out.push_back(bytes.to_vec());
+                break;
             }
         }
         self.ended = true;
@@ -434,75 +392,6 @@ impl Client {
             let _there = self.proto.bind_channel(TransportType::Udp, peer, at);
         }
     }
-
-    /// The requests that the library does not make.
-    fn look_after(&mut self, now: Duration) {
-        let stream = self.stream.is_some();
-        if self.relayed.is_none() && self.binding.is_none() && now >= self.heard + self.doubt() {
-            let id = random_id();
-            let bytes = stun::encode_request(id, stun::Request::default());
-            self.binding = Some(Repeat::new(id, bytes, now));
-        }
-        if let Some(Due::Send(bytes)) =
-            self.binding.as_mut().map(|binding| binding.due(now, &self.patience, stream))
-        {
-            self.out.push_back(bytes);
-        }
-        if self.relayed.is_some() && self.alive.is_none() && now >= self.heard + self.quiet() {
-            self.alive = self.refresh(now);
-        }
-        match self.alive.as_mut().map(|alive| alive.due(now, &self.patience, stream)) {
-            Some(Due::Send(bytes)) => {
-                self.asked.note(now, &bytes);
-                self.out.push_back(bytes);
-            }
-            Some(Due::GivenUp) => self.fail(Failure::Lost),
-            Some(Due::Wait) | None => {}
-        }
-    }
-
-    /// Without an answer for so long, the Allocate is in doubt.
-    fn doubt(&self) -> Duration {
-        self.patience.first * 2
-    }
-
-    /// Without a word from the server for so long, it is asked whether it lives: 10 s, in the lab 1 s.
-    fn quiet(&self) -> Duration {
-        self.patience.first * 20
-    }
-
-    /// A signed Refresh. Unlike Binding, a TURN server must answer it, and a server that was
-    /// started anew says that it has no such allocation.
-    fn refresh(&mut self, now: Duration) -> Option<Repeat> {
-        let method = turn_client_proto::types::message::REFRESH;
-        let mut message = Message::builder_request(method, MessageWriteVec::new());
-        let id = wire_id(message.transaction_id());
-        message.add_attribute(&Lifetime::new(LIFETIME_S)).ok()?;
-        let message = self.auth.sign_outgoing_message(message).ok()?;
-        Some(Repeat::new(id, message.finish(), now))
-    }
-
-    /// When something is to be done next.
-    fn next(&mut self, now: Duration) -> Duration {
-        if self.ended {
-            return now + Duration::from_secs(3600);
-        }
-        let mut next = match self.proto.poll(instant(now)) {
-            TurnPollRet::WaitUntil(at) => duration(at),
-            // A millisecond is soon enough to look again.
-            _ => now,
-        };
-        if self.relayed.is_none() && self.binding.is_none() {
-            next = next.min(self.heard + self.doubt());
-        }
-        if self.relayed.is_some() && self.alive.is_none() {
-            next = next.min(self.heard + self.quiet());
-        }
-        for repeat in [&self.binding, &self.alive].into_iter().flatten() {
-            next = next.min(repeat.next().unwrap_or(next));
-        }
-        next.max(now + Duration::from_millis(1))
-    }
 }
 
 fn proto(
@@ -526,10 +415,6 @@ fn proto(
 
 fn instant(now: Duration) -> Instant {
     Instant::ZERO + EPOCH + now
-}
-
-fn duration(at: Instant) -> Duration {
-    at.saturating_duration_since(Instant::ZERO + EPOCH)
 }
 
 fn random_id() -> stun::TransactionId {
