@@ -12,12 +12,13 @@ all: build
 build:
 	$(CARGO) build --release --locked --bin natscope
 
-# Rebuild a symmetric NAT and measure it, then certify the whole catalogue.
+# Rebuild a symmetric NAT and measure it, certify the whole catalogue, then measure what a relay costs.
 lab: setup build
 	@mkdir -p target/lab
 	$(NATSCOPE) lab run lab/scenarios/symmetric.toml \
 	  --output target/lab/symmetric.json --output target/lab/symmetric.md
 	$(NATSCOPE) lab certify --output target/lab/report.json --output target/lab/report.md
+	$(NATSCOPE) lab cost --output target/lab/cost.json --output target/lab/cost.md
 
 test: setup-test
 	$(CARGO) test --release --locked

@@ -81,6 +81,7 @@ fn direct_and_relayed_are_measured_in_one_run() {
     assert_eq!(output.status.code(), Some(0), "{}\n{document:#}", stderr(&output));
     assert_eq!(document["schema"], "natscope-cost/1");
     assert_eq!(document["complete"], true, "{document:#}");
+    assert!((0.0..=1.0).contains(&number(&document, "/others")), "{document:#}");
     check_way(&document["direct"], "direct");
     let relays = document["relays"].as_array().unwrap();
     let coturn = Command::new("turnserver").arg("--version").output().is_ok();

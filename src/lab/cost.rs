@@ -26,6 +26,9 @@ pub struct Cost {
     pub seconds: f64,
     /// Processors that the two peers, their NATs and the relay shared.
     pub cpus: usize,
+    /// The share of the processors' time that other programs of this machine took meanwhile, 0 to
+    /// 1. When it is much, loads and 99th percentiles are worse than the relays are.
+    pub others: Option<f64>,
     /// The NAT that each of the two peers sits behind.
     pub nat: String,
     /// The direct way, from peer to peer.
@@ -316,6 +319,7 @@ impl Cost {
             complete: false,
             seconds: 0.0,
             cpus,
+            others: None,
             nat: nat.to_owned(),
             direct: Way::default(),
             relays: Vec::new(),

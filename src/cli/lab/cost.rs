@@ -111,6 +111,13 @@ fn render(cost: &Cost, format: Format) -> Result<String, Failure> {
             if cost.complete { "." } else { "; stopped before everything was measured." }
         ),
     );
+    if let Some(others) = cost.others.filter(|&others| others > BUSY) {
+        let said = format!(
+            "Other programs took {} of the processors meanwhile, which makes loads and 99th percentiles worse: measure again when the machine is idle.",
+            percent(others, 0)
+        );
+        text += &sentence(format, &said);
+    }
     Ok(text.trim_end().to_owned() + "\n")
 }
 
@@ -250,6 +257,9 @@ fn wire(format: Format, cost: &Cost) -> String {
     let head = ["wire bytes per payload byte", "direct", "ChannelData", "Send indications"];
     table(format, &head, &rows)
 }
+
+/// Other programs may take so much before it is said.
+const BUSY: f64 = 0.1;
 
 /// How many pairs of the table are shown.
 const PAIRS: usize = 6;

@@ -5,6 +5,7 @@
 //! the kernel does in its name, and so the way of its packets over the lab's links and the NAT.
 
 mod load;
+mod machine;
 mod peers;
 mod process;
 
@@ -13,6 +14,7 @@ use super::{Lab, LabError, experiment};
 use crate::lab::cost::{Cost, Cpu, Load, Memory, Need, RelayCost, Rtt, StunCost, Wire};
 use crate::nat::NatSpec;
 use load::{VIDEO, VOICE};
+use machine::Ticks;
 use peers::{Allocations, Far, LOAD, Way, Wrap};
 use process::{Kind, Relay};
 use std::net::UdpSocket;
@@ -57,6 +59,8 @@ pub async fn measure(
     let lab = experiment::build(&[spec.clone(), spec.clone()], 0).await?;
     let relays = start(&lab, &document).await?;
     let bench = Bench::open(&lab, relays).await?;
+    let processes: Vec<u32> = bench.relays.iter().map(Relay::pid).collect();
+    let before = Ticks::now(&processes);
     let stopped = Arc::new(AtomicBool::new(*stop.borrow()));
     let (flag, filled) = (Arc::clone(&stopped), Arc::clone(&document));
     let mut work =
@@ -73,8 +77,10 @@ pub async fn measure(
         let wire = wires(&lab, &bench).await?;
         lock(&document).wire = wire;
     }
+    let after = Ticks::now(&processes);
     drop(bench);
     let mut cost = lock(&document).clone();
+    cost.others = after.zip(before).and_then(|(after, before)| after.others_since(before));
     cost.conclude(calls, mbit_s, began.elapsed().as_secs_f64());
     Ok(cost)
 }

@@ -21,7 +21,7 @@ const STEP: Duration = Duration::from_millis(120);
 /// The first load, in Mbit/s.
 const FIRST: f64 = 50.0;
 /// Loads that are tried: 50 Mbit/s to 6.4 Gbit/s, and some between.
-const MOST_STEPS: usize = 12;
+const MOST_STEPS: usize = 14;
 /// Packets that leave at once: no more than the smallest buffer on the way takes.
 const BURST: u64 = 16;
 
@@ -136,7 +136,7 @@ pub fn climb(way: &Way, far: &Far, stop: &AtomicBool) -> io::Result<Option<Load>
             None => rate * 2.0,
             Some(bad) if good == 0.0 && bad < 4.0 => break,
             Some(bad) if good == 0.0 => bad / 4.0,
-            Some(bad) if bad / good < 1.3 => break,
+            Some(bad) if bad / good < 1.2 => break,
             Some(bad) => (good * bad).sqrt(),
         };
     }
