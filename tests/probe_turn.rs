@@ -112,3 +112,43 @@ fn credentials_that_are_missing_are_asked_for() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("/nonexistent"), "{}", stderr(&output));
 }
+
+/// What `probe --turn` tells behind a NAT of the lab, whose server has a relay.
+fn behind(nat: &str) -> Option<Vec<Value>> {
+    let doctor = natscope().args(["lab", "doctor"]).output().unwrap();
+    if !doctor.status.success() {
+        println!("SKIPPED: {}", stdout(&doctor));
+        let required = std::env::var("NATSCOPE_REQUIRE_LAB").is_ok_and(|v| v == "1");
+        assert!(!required, "NATSCOPE_REQUIRE_LAB=1, and the lab does not run here");
+        return None;
+    }
+    let program = assert_cmd::cargo::cargo_bin!("natscope");
+    let output = natscope()
+        .args(["lab", "exec", nat, "--"])
+        .arg(program)
+        .args(["probe", "--server", "stun:203.0.113.1", "--budget", "3s", "--format", "json"])
+        .args(["--turn", "turn:203.0.113.1", "--turn", "turn:203.0.113.1?transport=tcp"])
+        .args(["--user", "lab", "--password", "lab"])
+        .output()
+        .unwrap();
+    let report = parse(&stdout(&output));
+    Some(report["turn"].as_array().unwrap_or_else(|| panic!("{report:#}")).clone())
+}
+
+#[test]
+fn our_own_relay_is_shown_to_relay_behind_a_symmetric_nat() {
+    let Some(turn) = behind("symmetric") else { return };
+    for server in &turn {
+        assert!(server["through_ms"].is_f64() && server["because"].is_null(), "{server:#}");
+    }
+}
+
+#[test]
+fn blocked_udp_is_not_blamed_on_the_relays_ports() {
+    let Some(turn) = behind("udp-blocked") else { return };
+    assert_eq!(turn[0]["failure"]["failure"], "no-answer", "{:#}", turn[0]);
+    let over_tcp = &turn[1];
+    assert!(over_tcp["relayed"].is_string() && over_tcp["through_ms"].is_null(), "{over_tcp:#}");
+    assert!(over_tcp["advice"].is_null(), "{over_tcp:#}");
+    assert!(over_tcp["because"].as_str().unwrap().contains("could not be told"), "{over_tcp:#}");
+}

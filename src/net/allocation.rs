@@ -4,7 +4,7 @@ use super::bind::Bind;
 use super::socket;
 use super::tls::Tls;
 use super::turn::Session;
-use crate::stun::Patience;
+use crate::stun::{self, Patience};
 use crate::turn::client::Event;
 use crate::turn::{Failure, Server};
 use std::net::{IpAddr, SocketAddr};
@@ -31,8 +31,10 @@ pub struct Attempt {
 pub enum Through {
     /// After this many ms.
     Came(f64),
-    /// It did not.
+    /// It did not, although UDP passes between this machine and the server.
     Lost,
+    /// It did not, and no UDP from the server came either: perhaps none passes here at all.
+    NoUdp,
     /// The server refused the permission for this machine's own address.
     Refused(IpAddr, Failure),
     /// Not tried: there is no allocation, or no time was left.
@@ -89,26 +91,37 @@ async fn run(
         }
     }
     if let (Some(relayed), Some(mapped)) = (attempt.relayed, attempt.mapped) {
-        // until the contrary is seen
-        attempt.through = Through::Lost;
-        attempt.through = through(&mut session, bind, relayed, mapped.ip(), patience).await;
+        // when the time is over before it has ended
+        attempt.through = Through::NoUdp;
+        let peer = Peer { bind, relayed, own: mapped.ip(), server: server.address };
+        attempt.through = through(&mut session, &peer, patience).await;
     }
     session.close().await;
 }
 
-/// Sends to the relayed address until something comes out at the other end.
-async fn through(
-    session: &mut Session,
-    bind: Option<&Bind>,
+/// A peer on this machine.
+struct Peer<'a> {
+    bind: Option<&'a Bind>,
     relayed: SocketAddr,
+    /// What the server sees this machine as.
     own: IpAddr,
-    patience: Patience,
-) -> Through {
-    let Ok(peer) = socket::open(relayed, bind) else { return Through::NotTried };
-    session.permit(own);
+    server: SocketAddr,
+}
+
+/// Packets that a peer sends, one after the other, when nothing comes.
+const TRIES: u32 = 4;
+
+/// Sends to the relayed address until something comes out at the other end. Each time the server is
+/// asked over UDP too (Binding): only when that is answered does silence say something of the relay.
+async fn through(session: &mut Session, peer: &Peer<'_>, patience: Patience) -> Through {
+    let Ok(socket) = socket::open(peer.relayed, peer.bind) else { return Through::NotTried };
+    let id = *b"natscope udp";
+    let control = stun::encode_request(id, stun::Request::default());
+    session.permit(peer.own);
     let mut sent: Vec<(Instant, [u8; 10])> = Vec::new();
     let mut payload = *b"natscope 0";
-    let mut next = None;
+    let (mut next, mut udp) = (None, false);
+    let mut buffer = [0; 1500];
     loop {
         tokio::select! {
             event = session.event() => match event {
@@ -119,21 +132,27 @@ async fn through(
                         return Through::Came(milliseconds(at.elapsed()));
                     }
                 }
-                Event::Failed(_) => return Through::Lost,
+                Event::Failed(_) => return if udp { Through::Lost } else { Through::NoUdp },
                 _ => {}
             },
+            received = socket.recv_from(&mut buffer) => {
+                // an ICMP error is silence too
+                if let Ok((length, from)) = received {
+                    let answer = stun::read(&buffer[..length]);
+                    udp |= from == peer.server && answer.is_ok_and(|answer| answer.id == id);
+                }
+            }
             () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                 let tries = u32::try_from(sent.len()).unwrap_or(u32::MAX);
-                // four tries are enough for one packet that nothing forbids
-                if tries >= patience.tries.min(4) {
-                    return Through::Lost;
+                if tries >= TRIES {
+                    return if udp { Through::Lost } else { Through::NoUdp };
                 }
                 if let Some(last) = payload.last_mut() {
                     *last = b'0' + u8::try_from(tries).unwrap_or(9);
                 }
                 sent.push((Instant::now(), payload));
-                // an unreachable relay shows as silence
-                let _silence = peer.try_send_to(&payload, relayed);
+                let _silence = socket.try_send_to(&payload, peer.relayed);
+                let _silence = socket.try_send_to(&control, peer.server);
                 next = Some(Instant::now() + patience.first);
             }
         }

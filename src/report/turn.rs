@@ -53,6 +53,13 @@ impl TurnServer {
                 Some(format!("there is an address, but no packet sent to {relayed} came through")),
                 Some(OPEN_PORTS.to_owned()),
             ),
+            (None, Through::NoUdp, Some(relayed)) => (
+                Some(format!(
+                    "there is an address, but whether packets sent to {relayed} come through could not be told: no UDP from {} reached this machine",
+                    server.address
+                )),
+                None,
+            ),
             (None, Through::Refused(peer, failure), _) => (
                 Some(format!("there is an address, but no permission for {peer}: {failure}")),
                 Some(failure.advice().to_owned()),
@@ -181,6 +188,13 @@ mod tests {
         for text in [&shown, &json] {
             assert!(!text.contains("hunter2") && !text.contains("somebody"), "{text}");
         }
+    }
+
+    #[test]
+    fn without_udp_here_nothing_is_said_of_the_relays_ports() {
+        let server = tried(None, Through::NoUdp);
+        assert_eq!(server.advice, None);
+        assert!(shown(server).contains("could not be told"));
     }
 
     #[test]
