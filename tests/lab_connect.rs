@@ -137,7 +137,9 @@ fn meet(
             let files = [path("offer"), "--answer".to_owned(), path("answer")];
             ["offer", "answer"].map(|side| {
                 let host = hosts[usize::from(side == "answer")];
-                let arguments = [&[side.to_owned()][..], &files].concat();
+                // who answers cannot know that the other has failed, and waits for it so long
+                let wait = ["--wait".to_owned(), "15s".to_owned()];
+                let arguments = [&[side.to_owned()][..], &files, &wait].concat();
                 start(host, arguments, false, None, None)
             })
         }

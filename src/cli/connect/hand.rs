@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 /// How often a file is looked for.
 const LOOK: Duration = Duration::from_millis(50);
+/// How far a file system's clock may be behind ours: some count in steps of two seconds.
+const CLOCKS: Duration = Duration::from_secs(2);
 /// A file that has not changed for so long is all there.
 const SETTLED: Duration = Duration::from_millis(500);
 
@@ -93,7 +95,7 @@ impl Hand for Hands {
     fn take(&mut self) -> Pin<Box<dyn Future<Output = Result<Message, String>> + Send + '_>> {
         let theirs = self.theirs();
         // an offer may have been waiting for long; an answer from before is one to another offer
-        let since = (self.role == Role::Offer).then_some(self.began);
+        let since = (self.role == Role::Offer).then(|| self.began - CLOCKS);
         Box::pin(async move {
             match &mut self.from {
                 Source::File(file) => {

@@ -66,6 +66,11 @@ impl Session {
         // by hand nothing follows
         remote.end();
         on_progress(Progress::Doing("connecting"));
+        if role == Role::Answer {
+            let text =
+                format!("waiting for the other side, at most {within:?} (--wait); Ctrl-C ends it");
+            on_progress(Progress::Note(text));
+        }
         self.begin();
         let outcome = self.check(&mut peer, within, on_progress).await;
         self.begin();
