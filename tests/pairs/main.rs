@@ -151,6 +151,24 @@ fn nat(mapping: Mapping, filtering: Filtering) -> NatSpec {
     NatSpec::new(mapping, filtering, Allocation::Random)
 }
 
+/// Signalling by hand: one side begins minutes before the other has pasted its line.
+#[test]
+fn a_peer_that_begins_minutes_later_is_waited_for() {
+    let cone = nat(Mapping::EndpointIndependent, Filtering::AddressAndPortDependent);
+    let symmetric = nat(Mapping::AddressAndPortDependent, Filtering::AddressAndPortDependent);
+    let within = Duration::from_secs(300);
+    let pace = Pace { peer_within: within, ..Pace::internet() };
+    for lag in [40, 170].map(Duration::from_secs) {
+        let late = |a: &NatSpec, b: &NatSpec| Meeting { pace, lag, ..meeting(a, b) };
+        let met = run(&late(&cone, &cone));
+        assert!(connection(&met).direct(), "{}", what(&late(&cone, &cone), &met));
+        assert!(met.took < lag + Duration::from_secs(4), "{:?}", met.took);
+        let met = run(&late(&symmetric, &symmetric));
+        assert_eq!(connection(&met), Connection::Failed);
+        assert!(met.took < lag + within + Duration::from_secs(12), "{:?}", met.took);
+    }
+}
+
 #[test]
 fn lost_and_late_packets_change_no_verdict() {
     use Filtering as F;
