@@ -106,7 +106,8 @@ fn a_wrong_password_is_told_from_everything_else() {
         let coturn = Coturn::start(&[], None);
         let wrong = Server { password: "wrong".to_owned(), ..server(coturn.address, Over::Udp) };
         let realm = "natscope.test".to_owned();
-        assert_eq!(run(failure(wrong)), Failure::Unauthorized { realm });
+        let reason = "Unauthorized".to_owned();
+        assert_eq!(run(failure(wrong)), Failure::Unauthorized { realm, reason });
     }
 }
 
@@ -217,6 +218,9 @@ fn a_ca_file_without_certificates_says_so() {
     assert!(error.contains("none.pem"), "{error}");
 }
 
+/// What a faulty server says beside a code, made safe to print.
+const SAID: &str = "as \u{fffd}[31mconfigured";
+
 /// Whom a faulty server is blamed for, over UDP and over TCP alike.
 fn blames(fault: Fault, expected: impl Fn(&Failure) -> bool) {
     run(async {
@@ -248,7 +252,7 @@ fn a_server_without_fault_allocates() {
 fn every_error_code_has_a_name_whether_it_is_signed_or_not() {
     for signed in [false, true] {
         for (code, expected) in [
-            (403, Failure::Forbidden),
+            (403, Failure::Forbidden { reason: SAID.to_owned() }),
             (437, Failure::Mismatch),
             (440, Failure::FamilyNotSupported),
             (441, Failure::WrongCredentials),
@@ -256,7 +260,7 @@ fn every_error_code_has_a_name_whether_it_is_signed_or_not() {
             (486, Failure::QuotaReached),
             (508, Failure::InsufficientCapacity),
             (300, Failure::TryAlternate { to: "192.0.2.99:3478".to_owned() }),
-            (500, Failure::Error { code: 500, reason: "as \u{fffd}[31mconfigured".to_owned() }),
+            (500, Failure::Error { code: 500, reason: SAID.to_owned() }),
         ] {
             blames(Fault::Code(code, signed), |failure| *failure == expected);
         }
@@ -266,7 +270,10 @@ fn every_error_code_has_a_name_whether_it_is_signed_or_not() {
 #[test]
 fn endless_401_and_438_end() {
     let realm = faulty::REALM.to_owned();
-    blames(Fault::AlwaysAsks, |failure| *failure == Failure::Unauthorized { realm: realm.clone() });
+    blames(
+        Fault::AlwaysAsks,
+        |failure| matches!(failure, Failure::Unauthorized { realm: r, .. } if *r == realm),
+    );
     blames(Fault::Stale(usize::MAX), |failure| *failure == Failure::StaleNonce);
 }
 
@@ -332,14 +339,15 @@ fn a_refused_peer_is_told_and_costs_one_request() {
             let (address, seen) = faulty::udp(Fault::PermissionCode(403, signed)).await;
             let (mut session, _) = first(server(address, Over::Udp)).await.unwrap();
             let peer: SocketAddr = "198.51.100.7:7".parse().unwrap();
+            let forbidden = Failure::Forbidden { reason: SAID.to_owned() };
             session.send(peer, b"dropped");
-            let refused = Event::Refused { peer: peer.ip(), failure: Failure::Forbidden };
+            let refused = Event::Refused { peer: peer.ip(), failure: forbidden.clone() };
             assert_eq!(session.event().await, refused);
             session.send(peer, b"dropped as well");
             session.permit(peer.ip());
             let other: SocketAddr = "198.51.100.8:8".parse().unwrap();
             session.permit(other.ip());
-            let refused = Event::Refused { peer: other.ip(), failure: Failure::Forbidden };
+            let refused = Event::Refused { peer: other.ip(), failure: forbidden.clone() };
             assert_eq!(session.event().await, refused, "the other peer is asked for apart");
             assert_eq!(faulty::count(&seen, 8), 2, "one request for each peer");
         });

@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn every_failure_comes_with_advice_and_without_credentials() {
         let realm = "<b>|\u{1b}[31m".to_owned();
-        let server = tried(Some(Failure::Unauthorized { realm }), Through::NotTried);
+        let server =
+            tried(Some(Failure::Unauthorized { realm, reason: String::new() }), Through::NotTried);
         let shown = shown(server.clone());
         assert!(shown.contains("401") && shown.contains("check the user name"), "{shown}");
         assert!(!shown.contains('\u{1b}') && shown.contains("&lt;b&gt;"), "{shown}");

@@ -12,9 +12,16 @@ pub enum Failure {
     Unauthorized {
         /// The realm that the server named; safe to print.
         realm: String,
+        /// What the server said beside the code; safe to print.
+        #[serde(default)]
+        reason: String,
     },
     /// 403: the server forbids this, such as a relay to a private address.
-    Forbidden,
+    Forbidden {
+        /// What the server said beside the code; safe to print.
+        #[serde(default)]
+        reason: String,
+    },
     /// 437: the server has no such allocation, or one of an earlier run under the same address.
     Mismatch,
     /// 438 without end: the server never accepts the nonce that it gave.
@@ -80,7 +87,7 @@ impl Failure {
             Self::Unauthorized { .. } => {
                 "check the user name and the password; with time-limited credentials, the expiry in the user name and the clocks"
             }
-            Self::Forbidden => "ask who runs the server which peers it may relay to",
+            Self::Forbidden { .. } => "ask who runs the server which peers it may relay to",
             Self::Mismatch => "try again: a fresh socket has a fresh allocation",
             Self::StaleNonce => "the server's clock or its nonce lifetime is broken: restart it",
             Self::WrongCredentials => "try again with one user's credentials only",
@@ -110,10 +117,14 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unauthorized { realm } => {
-                write!(f, "401: the credentials were not accepted (realm `{realm}`)")
+            Self::Unauthorized { realm, reason } => {
+                write!(f, "401: the credentials were not accepted (realm `{realm}`)")?;
+                more(f, reason, "Unauthorized")
             }
-            Self::Forbidden => write!(f, "403: the server forbids it"),
+            Self::Forbidden { reason } => {
+                write!(f, "403: the server forbids it")?;
+                more(f, reason, "Forbidden")
+            }
             Self::Mismatch => write!(f, "437: the server has no such allocation"),
             Self::StaleNonce => write!(f, "438: the server never accepts its own nonce"),
             Self::WrongCredentials => write!(f, "441: the allocation belongs to another user"),
@@ -135,5 +146,40 @@ impl fmt::Display for Failure {
             Self::Nonsense { what } => write!(f, "the answer is not TURN: {what}"),
             Self::Lost => write!(f, "the server stopped answering"),
         }
+    }
+}
+
+/// What a server's reason says beyond the name of its code.
+fn more(f: &mut fmt::Formatter<'_>, reason: &str, name: &str) -> fmt::Result {
+    let said = reason.strip_prefix(name).unwrap_or(reason).trim_start_matches([':', ' ']);
+    if said.is_empty() { Ok(()) } else { write!(f, ": {said}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_shown_when_it_says_more_than_its_code() {
+        let unauthorized = |reason: &str| {
+            let (realm, reason) = ("r".to_owned(), reason.to_owned());
+            Failure::Unauthorized { realm, reason }.to_string()
+        };
+        let plain = "401: the credentials were not accepted (realm `r`)";
+        assert_eq!(unauthorized(""), plain);
+        assert_eq!(unauthorized("Unauthorized"), plain);
+        let expired = unauthorized("Unauthorized: these credentials have expired");
+        assert_eq!(expired, format!("{plain}: these credentials have expired"));
+        let forbidden = Failure::Forbidden { reason: "Forbidden: a private address".to_owned() };
+        assert_eq!(forbidden.to_string(), "403: the server forbids it: a private address");
+    }
+
+    #[test]
+    fn a_failure_saved_before_reasons_were_kept_is_read() {
+        let old = r#"{"failure":"unauthorized","realm":"r"}"#;
+        let read: Failure = serde_json::from_str(old).unwrap();
+        assert_eq!(read, Failure::Unauthorized { realm: "r".into(), reason: String::new() });
+        let read: Failure = serde_json::from_str(r#"{"failure":"forbidden"}"#).unwrap();
+        assert_eq!(read, Failure::Forbidden { reason: String::new() });
     }
 }

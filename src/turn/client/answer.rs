@@ -100,7 +100,7 @@ impl Client {
             401 if !request.signed => {
                 Some(Failure::Nonsense { what: "a 401 without a realm".to_owned() })
             }
-            401 => Some(Failure::Unauthorized { realm: realm() }),
+            401 => Some(Failure::Unauthorized { realm: realm(), reason: reason.clone() }),
             438 => {
                 self.stale += 1;
                 (self.stale > MOST_STALE).then_some(Failure::StaleNonce)
@@ -223,7 +223,7 @@ fn named(code: u16, reason: &str, message: &stun::Message) -> Failure {
                 .alternate_server
                 .map_or_else(|| "a server that it does not name".to_owned(), |to| to.to_string()),
         },
-        403 => Failure::Forbidden,
+        403 => Failure::Forbidden { reason: reason.to_owned() },
         437 => Failure::Mismatch,
         440 => Failure::FamilyNotSupported,
         441 => Failure::WrongCredentials,

@@ -139,7 +139,8 @@ impl Client {
         };
         // The library would panic over it.
         if client.server.user.len() > LONGEST_USER {
-            client.fail(Failure::Unauthorized { realm: String::new() });
+            let reason = format!("a user name has at most {LONGEST_USER} bytes");
+            client.fail(Failure::Unauthorized { realm: String::new(), reason });
         }
         client.pump(now);
         client
