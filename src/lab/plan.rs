@@ -6,7 +6,7 @@
 //!        lan   wan              192.0.2.0/24 outside of the outermost boxes
 //! ```
 //! Every link is point-to-point with host routes, so that no two links need a subnet of their own.
-//! Public addresses come from the documentation ranges (RFC 5737), inside networks from RFC 1918,
+//! Public addresses come from the documentation ranges (RFC 5737), the first NATs' from 192.0.2.0/24; inside networks from RFC 1918,
 //! networks between two NATs from the shared range (RFC 6598).
 
 use super::rules::Wiring;
@@ -59,15 +59,21 @@ pub struct BoxPlan {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// More public addresses than the range has.
-    #[error("a lab has {} public addresses for NATs, and this one would need more", POOL)]
+    #[error("a lab has {} public addresses for NATs and hosts without one, and this one would need more: name fewer NATs", pool().count())]
     Full,
     /// More hosts behind one box than its network has.
     #[error("{0} hosts behind one NAT: at most 100 have room")]
     Clients(usize),
 }
 
-/// Public addresses for boxes and unhidden hosts: 192.0.2.1 to 192.0.2.254.
-const POOL: u8 = 254;
+/// Public addresses for boxes and unhidden hosts: the documentation ranges without what the internet
+/// itself has of them.
+fn pool() -> impl Iterator<Item = Ipv4Addr> {
+    [[192, 0, 2], [198, 51, 100], [203, 0, 113]]
+        .into_iter()
+        .flat_map(|[a, b, c]| (1..=254).map(move |d| Ipv4Addr::new(a, b, c, d)))
+        .filter(|ip| ![SERVER, ALTERNATE, SECOND, INTERNET_GATEWAY].contains(ip))
+}
 
 /// Gives every box and host its addresses.
 ///
@@ -77,7 +83,7 @@ pub fn plan(specs: &[NatSpec], clients: usize, loss_percent: u8) -> Result<Plan,
     if clients > 100 {
         return Err(PlanError::Clients(clients));
     }
-    let mut pool = (1..=POOL).map(|n| Ipv4Addr::new(192, 0, 2, n));
+    let mut pool = pool();
     let sites = specs
         .iter()
         .map(|spec| site(spec, clients, loss_percent, &mut pool).ok_or(PlanError::Full))
@@ -215,7 +221,8 @@ mod tests {
 
     #[test]
     fn too_many_have_no_room() {
-        assert_eq!(plan(&vec![nat(); 255], 1, 0), Err(PlanError::Full));
+        assert_eq!(plan(&vec![nat(); 759], 1, 0), Err(PlanError::Full));
+        assert_eq!(plan(&vec![nat(); 758], 1, 0).unwrap().sites.len(), 758);
         assert_eq!(plan(&[nat()], 101, 0), Err(PlanError::Clients(101)));
     }
 }

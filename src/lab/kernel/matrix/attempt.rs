@@ -5,6 +5,7 @@ use crate::ice::{Description, Kind, Outcome, Pace, Role};
 use crate::lab::kernel::{LabError, LabSite, experiment};
 use crate::nat::pair::End;
 use crate::net::ice::Options;
+use crate::stun::Patience;
 use crate::turn;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -28,11 +29,18 @@ pub(super) struct Attempt {
     pub(super) peers: [Peer; 2],
 }
 
-/// The lab has no loss and short ways, but two busy cores: what answers late is not gone.
+/// The longest that an attempt may take; ten times what one takes that fails.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// The lab has no loss and short ways, but perhaps two busy cores: what answers late is not gone.
 fn pace() -> Pace {
+    let ms = Duration::from_millis;
     Pace {
-        consent_every: Duration::from_secs(5),
-        consent_lost: Duration::from_secs(60),
+        check: Patience { first: ms(50), most: ms(200), tries: 6, last: ms(250) },
+        gather: Patience { first: ms(100), most: ms(500), tries: 5, last: ms(500) },
+        patience: ms(5000),
+        consent_every: ms(5000),
+        consent_lost: ms(60_000),
         ..Pace::lab()
     }
 }
@@ -73,7 +81,16 @@ fn told(mut description: Description) -> Description {
 }
 
 /// Makes the attempt between the first hosts of two sites. `a` has the controlling role.
+///
+/// # Errors
+/// A peer cannot be started, has ended early, or neither connects nor fails.
 pub(super) async fn attempt(sites: [&LabSite; 2], setup: Setup) -> Result<Attempt, LabError> {
+    let names = sites.map(|site| site.plan.name.as_str()).join(" × ");
+    let late = |_| LabError::Experiment(format!("{names}: no end after {} s", LONGEST.as_secs()));
+    tokio::time::timeout(LONGEST, connect(sites, setup)).await.map_err(late)?
+}
+
+async fn connect(sites: [&LabSite; 2], setup: Setup) -> Result<Attempt, LabError> {
     let [host_a, host_b] = sites.map(LabSite::host);
     let (a, b) = tokio::try_join!(
         Peer::open(host_a?, options(sites[0], setup.turn), Role::Controlling),

@@ -19,13 +19,17 @@ use crate::nat::NatSpec;
 use crate::nat::pair::End;
 use attempt::{Attempt, Setup, attempt};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use traffic::Counters;
 
 /// Data packets that each connected pair sends in an exchange.
 const DATA: u32 = 5;
 /// Between two of them.
 const EVERY: Duration = Duration::from_millis(20);
+
+/// Attempts at a time: as many as two cores serve without answers coming late. The 45 pairs of nine
+/// NATs go side by side.
+const AT_ONCE: usize = 48;
 
 /// A lab with two sites for each pair.
 #[derive(Debug)]
@@ -132,9 +136,12 @@ impl Arena {
         on_step: &mut dyn FnMut(Step),
     ) -> Result<(), LabError> {
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let turns = Semaphore::new(AT_ONCE);
         let cells = self.lab.sites.chunks_exact(2).enumerate().map(|(at, sites)| {
-            let tell = tell.clone();
+            let (tell, turns) = (tell.clone(), &turns);
             async move {
+                // never closed
+                let _turn = turns.acquire().await;
                 let sites = [&sites[0], &sites[1]];
                 let mut before = [self.refused(sites[0]).await?, self.refused(sites[1]).await?];
                 for first in End::BOTH {
