@@ -3,12 +3,12 @@
 use super::{ByExtension, Files, code, find, inside, json, print, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output;
-use crate::lab::kernel::matrix::{ATTEMPTS, Arena, Step};
+use crate::lab::kernel::matrix::{self, ATTEMPTS, Step};
 use crate::lab::matrix::{CLASSIC, Matrix, distinct, pairs};
 use crate::nat::NatSpec;
 use crate::report::matrix as render;
 use clap::{Args, ValueEnum};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -78,20 +78,28 @@ async fn perform(args: &MatrixArgs, specs: Vec<NatSpec>) -> Result<ExitCode, Fai
     let files = Files::create(&args.output)?;
     let pairs: Vec<[NatSpec; 2]> =
         pairs(specs.len()).into_iter().map(|(a, b)| [specs[a].clone(), specs[b].clone()]).collect();
-    let bar = ProgressBar::new((pairs.len() * ATTEMPTS) as u64);
-    let arena = Arena::build(pairs).await?;
-    let (cells, complete) = arena
-        .run(stop, &mut |step| match step {
-            Step::Attempt => bar.inc(1),
-            Step::Built | Step::Exchange | Step::Cut => {}
-        })
-        .await?;
+    let bar = ProgressBar::new((pairs.len() * ATTEMPTS) as u64).with_message("building the lab");
+    bar.set_style(style());
+    let (cells, complete) = matrix::run(pairs, stop, &mut |step| match step {
+        Step::Attempt => bar.inc(1),
+        Step::Built => bar.set_message("connecting"),
+        Step::Exchange => bar.set_message("exchanging data"),
+        Step::Cut => bar.set_message("the relay is cut"),
+    })
+    .await?;
     bar.finish_and_clear();
     let names = specs.into_iter().map(|spec| spec.name).collect();
     let matrix = Matrix::new(names, cells, complete, began.elapsed().as_secs_f64());
     print(&document(&matrix, args.format, output::colour())?)?;
     files.write(|format| document(&matrix, format, false))?;
     Ok(code(outcome(&matrix)))
+}
+
+/// Attempts, and what goes on.
+fn style() -> ProgressStyle {
+    // the default one, should the template not be understood
+    ProgressStyle::with_template("{bar:40} {pos}/{len} attempts, {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn document(matrix: &Matrix, format: Format, colour: bool) -> Result<String, Failure> {

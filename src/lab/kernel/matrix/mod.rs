@@ -31,6 +31,37 @@ const EVERY: Duration = Duration::from_millis(20);
 /// NATs go side by side.
 const AT_ONCE: usize = 48;
 
+/// Pairs in one lab. Each has two NATs with two neighbours for the kernel on either side, and the
+/// kernel keeps 512 neighbours of all namespaces together before it forgets some that are in use.
+const A_LAB: usize = 60;
+
+/// Makes all attempts of these pairs and judges them, in as many labs as they need: one cell for
+/// each pair, and whether all attempts were made. When `stop` becomes true it ends with what there
+/// is.
+///
+/// # Errors
+/// The kernel refuses, a namespace has died, or a peer could not be started.
+pub async fn run(
+    pairs: Vec<[NatSpec; 2]>,
+    stop: watch::Receiver<bool>,
+    on_step: &mut dyn FnMut(Step),
+) -> Result<(Vec<Cell>, bool), LabError> {
+    let mut cells = Vec::new();
+    let mut complete = true;
+    for pairs in pairs.chunks(A_LAB) {
+        if *stop.borrow() {
+            complete = false;
+            cells.extend(pairs.iter().map(|[a, b]| Cell::new(a, b, Vec::new())));
+            continue;
+        }
+        let arena = Arena::build(pairs.to_vec()).await?;
+        let (more, all) = arena.run(stop.clone(), on_step).await?;
+        cells.extend(more);
+        complete &= all;
+    }
+    Ok((cells, complete))
+}
+
 /// A lab with two sites for each pair.
 #[derive(Debug)]
 pub struct Arena {
