@@ -103,10 +103,15 @@ fn the_symmetric_scenario_says_what_it_means() {
     let (out, _) = run(&["lab", "run", "lab/scenarios/symmetric.toml"], 0);
     assert!(out.contains("Measured as expected"), "{out}");
     assert!(out.contains("need a TURN server"), "{out}");
+    assert!(out.contains("STUN alone, a first: failed"), "{out}");
+    assert!(out.contains("through a TURN relay they\ndo."), "{out}");
     let (out, _) = run(&["lab", "run", "symmetric", "--format", "json"], 0);
     let document = parse(&out);
     assert_eq!(document["schema"], "natscope-scenario/1");
     assert_eq!(document["peers"][3]["verdict"], "turn");
+    let runs = document["connection"]["runs"].as_array().unwrap();
+    let outcomes: Vec<_> = runs.iter().map(|run| run["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["failed", "failed", "relay", "relay"]);
 }
 
 #[test]

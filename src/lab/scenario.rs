@@ -2,6 +2,7 @@
 
 use super::catalogue::{self, Catalogue, CatalogueError};
 use super::certify::Row;
+use super::matrix::Cell;
 use crate::nat::pair::{Side, Verdict, predict};
 use crate::nat::{Classic, Filtering, Mapping, NatSpec};
 use crate::probe::fact::Facts;
@@ -27,6 +28,10 @@ pub struct Scenario {
     pub summary: String,
     /// The NAT that the client sits behind: a name of the catalogue, or a file.
     pub nat: String,
+    /// The NAT that another host sits behind, to which a connection is made: with STUN alone, then
+    /// with a relay.
+    #[serde(default)]
+    pub peer: Option<String>,
     /// Packets lost on the way, in percent, each direction.
     #[serde(default)]
     pub loss_percent: u8,
@@ -51,6 +56,17 @@ pub struct ScenarioResult {
     pub peers: Vec<Peer>,
     /// What it means, in a sentence.
     pub meaning: String,
+    /// The connection to the peer of the scenario, when it names one: the client is `a`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Cell>,
+}
+
+impl ScenarioResult {
+    /// Whether all was as expected.
+    #[must_use]
+    pub fn agrees(&self) -> bool {
+        self.row.agrees && self.connection.as_ref().is_none_or(|cell| cell.agrees)
+    }
 }
 
 /// The forecast towards one kind of peer.
@@ -119,6 +135,14 @@ impl Scenario {
         catalogue.find(&self.nat)
     }
 
+    /// The NAT of its peer.
+    ///
+    /// # Errors
+    /// The catalogue has none of that name.
+    pub fn peer(&self, catalogue: &Catalogue) -> Result<Option<NatSpec>, CatalogueError> {
+        self.peer.as_ref().map(|peer| catalogue.find(peer)).transpose()
+    }
+
     /// Holds the measurement against the expectation and says what it means.
     #[must_use]
     pub fn conclude(&self, spec: &NatSpec, facts: &Facts, seconds: f64) -> ScenarioResult {
@@ -134,6 +158,7 @@ impl Scenario {
             row,
             meaning: meaning(facts, &peers),
             peers,
+            connection: None,
         }
     }
 }

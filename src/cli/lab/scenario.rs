@@ -5,14 +5,17 @@ use super::table::table;
 use super::{Files, Format, code, inside, json, print, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::lab::catalogue::Catalogue;
-use crate::lab::kernel::experiment;
+use crate::lab::kernel::matrix::Arena;
+use crate::lab::kernel::{Lab, experiment};
 use crate::lab::scenario::{Scenario, ScenarioResult};
 use crate::nat::NatSpec;
 use crate::nat::pair::Verdict;
 use crate::probe::judge::judge;
+use crate::report::matrix;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::sync::watch;
 
 /// Arguments of `natscope lab run`.
 #[derive(Debug, Args)]
@@ -29,27 +32,55 @@ pub struct RunArgs {
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let scenario = Scenario::find(&args.scenario).map_err(|e| Failure::run(e.to_string()))?;
-    let spec = scenario.spec(&Catalogue::embedded()).map_err(|e| Failure::run(e.to_string()))?;
-    inside(|| perform(args, scenario, spec))
+    let all = Catalogue::embedded();
+    let spec = scenario.spec(&all).map_err(|e| Failure::run(e.to_string()))?;
+    let peer = scenario.peer(&all).map_err(|e| Failure::run(e.to_string()))?;
+    inside(|| perform(args, scenario, spec, peer))
 }
 
-async fn perform(args: &RunArgs, scenario: Scenario, spec: NatSpec) -> Result<ExitCode, Failure> {
+async fn perform(
+    args: &RunArgs,
+    scenario: Scenario,
+    spec: NatSpec,
+    peer: Option<NatSpec>,
+) -> Result<ExitCode, Failure> {
     let stop = stop_signal()?;
     let files: Files = Files::create(&args.output)?;
-    let lab = experiment::build(std::slice::from_ref(&spec), scenario.loss_percent).await?;
-    experiment::serve(&lab.internet).await?;
-    let client = lab.first_client()?;
-    let (record, seconds) = experiment::probe(client, stop).wait().await??;
-    let result = scenario.conclude(&spec, &judge(&record).facts, seconds);
+    let (result, cut_short) = match peer {
+        None => {
+            let lab = experiment::build(std::slice::from_ref(&spec), scenario.loss_percent).await?;
+            experiment::serve(&lab.internet).await?;
+            measure(&scenario, &spec, &lab, stop).await?
+        }
+        Some(peer) => {
+            let pair = [spec.clone(), peer];
+            let arena = Arena::build(vec![pair], scenario.loss_percent).await?;
+            let (mut result, short) = measure(&scenario, &spec, &arena.lab, stop.clone()).await?;
+            let (mut cells, complete) = arena.run(stop, &mut |_| {}).await?;
+            result.connection = cells.pop();
+            (result, short || !complete)
+        }
+    };
     print(&render(&result, args.format)?)?;
     files.write(|format| render(&result, format))?;
-    Ok(code(if result.row.agrees {
+    Ok(code(if result.agrees() {
         Outcome::Done
-    } else if record.cut_short {
+    } else if cut_short {
         Outcome::CouldNotTell
     } else {
         Outcome::NotAsExpected
     }))
+}
+
+/// Measures the first NAT of a lab from inside; also whether it was stopped early.
+async fn measure(
+    scenario: &Scenario,
+    spec: &NatSpec,
+    lab: &Lab,
+    stop: watch::Receiver<bool>,
+) -> Result<(ScenarioResult, bool), Failure> {
+    let (record, seconds) = experiment::probe(lab.first_client()?, stop).wait().await??;
+    Ok((scenario.conclude(spec, &judge(&record).facts, seconds), record.cut_short))
 }
 
 fn render(result: &ScenarioResult, format: Format) -> Result<String, Failure> {
@@ -92,8 +123,12 @@ fn render(result: &ScenarioResult, format: Format) -> Result<String, Failure> {
     };
     let verdict = if row.agrees { "measured as expected" } else { "NOT as expected" };
     let gap = if format == Format::Markdown { "" } else { "\n" };
+    let connection = result.connection.as_ref().map_or(String::new(), |cell| match format {
+        Format::Markdown => matrix::markdown_of(cell),
+        _ => matrix::text_of(cell),
+    });
     Ok(format!(
-        "{title}{}{gap}{}{gap}{} in {:.2} s. {}\n",
+        "{title}{}{gap}{}{gap}{} in {:.2} s. {}\n{connection}",
         table(format, &["axis", "expected", "measured", "grade"], &axes),
         table(format, &["towards a peer behind", "this host needs"], &peers),
         capital(verdict),

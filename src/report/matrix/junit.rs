@@ -1,6 +1,6 @@
 //! For a continuous integration: a test case for each pair.
 
-use super::{autopsies, run};
+use super::{autopsies, headline, run};
 use crate::lab::matrix::{Cell, Matrix};
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;
@@ -35,9 +35,8 @@ fn case(cell: &Cell, complete: bool) -> TestCase {
     case.set_classname("natscope.lab.matrix");
     let ms: f64 = cell.runs.iter().map(|run| run.ms).sum();
     case.set_time(Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default());
-    let verdict = cell.verdict.map_or("could not tell".to_owned(), |v| v.to_string());
-    let head = format!("{verdict} (predicted {}): {}.", cell.predicted, cell.because);
-    let lines: Vec<String> = std::iter::once(head).chain(cell.runs.iter().map(run)).collect();
+    let lines: Vec<String> =
+        std::iter::once(headline(cell)).chain(cell.runs.iter().map(run)).collect();
     case.set_system_out(lines.join("\n"));
     case
 }

@@ -1,7 +1,7 @@
 //! To paste into a ticket or a page.
 
-use super::{autopsies, legend, run, shown, summary};
-use crate::lab::matrix::Matrix;
+use super::{autopsies, headline, legend, meaning, run, shown, summary};
+use crate::lab::matrix::{Cell, Matrix};
 use crate::nat::pair::Verdict;
 use crate::report::escape_markdown;
 use std::fmt::Write as _;
@@ -29,20 +29,30 @@ pub fn markdown(matrix: &Matrix) -> String {
     }
     let _ = writeln!(out, "\n{}", escape_markdown(&summary(matrix)));
     for cell in matrix.cells.iter().filter(|c| c.verdict != Some(Verdict::Stun) || !c.agrees) {
-        let verdict = cell.verdict.map_or("could not tell".to_owned(), |v| v.to_string());
-        let _ = writeln!(
-            out,
-            "\n### {} × {}: {verdict}\n\n{}.\n",
-            escape_markdown(&cell.a),
-            escape_markdown(&cell.b),
-            escape_markdown(&cell.because)
-        );
-        for fault in &cell.faults {
-            let _ = writeln!(out, "- **not as it should be:** {}", escape_markdown(fault));
-        }
-        for line in cell.runs.iter().map(run).chain(autopsies(cell)) {
-            let _ = writeln!(out, "- {}", escape_markdown(&line));
-        }
+        let head = format!("{} × {}", cell.a, cell.b);
+        let _ = writeln!(out, "\n### {}\n", escape_markdown(&head));
+        let _ = writeln!(out, "{}\n", escape_markdown(&headline(cell)));
+        runs(&mut out, cell);
     }
     out
+}
+
+/// One pair, with all its runs.
+#[must_use]
+pub fn of(cell: &Cell) -> String {
+    let mut out = String::new();
+    let head = format!("Two peers, a behind {} and b behind {}:", cell.a, cell.b);
+    let _ = writeln!(out, "\n{}\n", escape_markdown(&head));
+    runs(&mut out, cell);
+    let _ = writeln!(out, "\n{}", meaning(cell));
+    out
+}
+
+fn runs(out: &mut String, cell: &Cell) {
+    for fault in &cell.faults {
+        let _ = writeln!(out, "- **not as it should be:** {}", escape_markdown(fault));
+    }
+    for line in cell.runs.iter().map(run).chain(autopsies(cell)) {
+        let _ = writeln!(out, "- {}", escape_markdown(&line));
+    }
 }

@@ -5,8 +5,8 @@ mod markdown;
 mod text;
 
 pub use junit::junit;
-pub use markdown::markdown;
-pub use text::text;
+pub use markdown::{markdown, of as markdown_of};
+pub use text::{of as text_of, text};
 
 use crate::lab::matrix::{Cell, Matrix, Run, RunOutcome};
 use crate::nat::pair::Verdict;
@@ -80,6 +80,33 @@ fn autopsies(cell: &Cell) -> Vec<String> {
             text.map(move |text| format!("{how}, {} first: {text}.", run.first))
         })
         .collect()
+}
+
+/// Verdict and reason of a cell.
+fn headline(cell: &Cell) -> String {
+    let because = &cell.because;
+    match cell.verdict {
+        Some(verdict) if verdict == cell.predicted => format!("{verdict}: {because}."),
+        Some(verdict) => format!("{verdict}, where {} was expected: {because}.", cell.predicted),
+        None => format!("could not tell; {} is expected: {because}.", cell.predicted),
+    }
+}
+
+/// What a verdict means for the two.
+const fn meaning(cell: &Cell) -> &'static str {
+    match cell.verdict {
+        Some(Verdict::Stun) => "With STUN alone the two connect, whoever sends first.",
+        Some(Verdict::OrderDependent) => {
+            "With STUN alone the two connect only when one given side sends first; through a TURN \
+             relay they always do."
+        }
+        Some(Verdict::Turn) => {
+            "With STUN alone the two do not connect, whoever sends first; through a TURN relay they \
+             do."
+        }
+        Some(Verdict::None) => "The two do not connect, not even through a TURN relay.",
+        None => "Whether the two connect could not be told.",
+    }
 }
 
 /// The last line.

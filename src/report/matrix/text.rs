@@ -1,7 +1,7 @@
 //! For a terminal: a grid of words, coloured, and what is to be said about each word that is not
 //! `stun`.
 
-use super::{autopsies, legend, run, shown, summary};
+use super::{autopsies, headline, legend, meaning, run, shown, summary};
 use crate::lab::matrix::{Cell, Matrix};
 use crate::nat::pair::Verdict;
 use crate::report::escape::terminal;
@@ -23,6 +23,22 @@ pub fn text(matrix: &Matrix, colour: bool) -> String {
     }
     out.push('\n');
     paragraph(&mut out, "", &summary(matrix));
+    out
+}
+
+/// One pair, with all its runs.
+#[must_use]
+pub fn of(cell: &Cell) -> String {
+    let mut out = String::new();
+    out.push('\n');
+    paragraph(&mut out, "", &format!("Two peers, a behind {} and b behind {}:", cell.a, cell.b));
+    for line in cell.runs.iter().map(run).chain(autopsies(cell)) {
+        paragraph(&mut out, "  ", &line);
+    }
+    for fault in &cell.faults {
+        paragraph(&mut out, "  ", &format!("NOT as it should be: {fault}."));
+    }
+    paragraph(&mut out, "", meaning(cell));
     out
 }
 
@@ -73,8 +89,7 @@ fn grid(matrix: &Matrix, colour: bool) -> String {
 }
 
 fn about(out: &mut String, cell: &Cell) {
-    let verdict = cell.verdict.map_or("could not tell".to_owned(), |v| v.to_string());
-    paragraph(out, "", &format!("{} × {}: {verdict}: {}.", cell.a, cell.b, cell.because));
+    paragraph(out, "", &format!("{} × {}: {}", cell.a, cell.b, headline(cell)));
     for fault in &cell.faults {
         paragraph(out, "  ", &format!("NOT as it should be: {fault}."));
     }

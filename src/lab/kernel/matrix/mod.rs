@@ -54,7 +54,7 @@ pub async fn run(
             cells.extend(pairs.iter().map(|[a, b]| Cell::new(a, b, Vec::new())));
             continue;
         }
-        let arena = Arena::build(pairs.to_vec()).await?;
+        let arena = Arena::build(pairs.to_vec(), 0).await?;
         let (more, all) = arena.run(stop.clone(), on_step).await?;
         cells.extend(more);
         complete &= all;
@@ -104,12 +104,13 @@ struct Traffic {
 }
 
 impl Arena {
-    /// Builds the lab, with our server and its relay, and counters.
+    /// Builds the lab, with our server and its relay, and counters. Of a hundred UDP packets it loses
+    /// `loss_percent`, in each direction.
     ///
     /// # Errors
     /// There is no room, or the kernel refuses.
-    pub async fn build(pairs: Vec<[NatSpec; 2]>) -> Result<Self, LabError> {
-        let lab = experiment::build(pairs.as_flattened(), 0).await?;
+    pub async fn build(pairs: Vec<[NatSpec; 2]>, loss_percent: u8) -> Result<Self, LabError> {
+        let lab = experiment::build(pairs.as_flattened(), loss_percent).await?;
         experiment::serve(&lab.internet).await?;
         let counters = Counters::install(&lab.internet).await?;
         Ok(Self { lab, pairs, counters })
