@@ -12,13 +12,21 @@ all: build
 build:
 	$(CARGO) build --release --locked --bin natscope
 
-# Rebuild a symmetric NAT and measure it, certify the whole catalogue, then measure what a relay costs.
+# Two hosts behind symmetric NATs, the whole catalogue certified, the classic matrix, and what a relay
+# costs: one report in Markdown, and a JSON document for each part (report.json is that of certify).
 lab: setup build
 	@mkdir -p target/lab
 	$(NATSCOPE) lab run lab/scenarios/symmetric.toml \
 	  --output target/lab/symmetric.json --output target/lab/symmetric.md
-	$(NATSCOPE) lab certify --output target/lab/report.json --output target/lab/report.md
+	$(NATSCOPE) lab certify --output target/lab/report.json --output target/lab/certify.md
+	$(NATSCOPE) lab matrix --output target/lab/matrix.json --output target/lab/matrix.md \
+	  --output target/lab/matrix.xml
 	$(NATSCOPE) lab cost --output target/lab/cost.json --output target/lab/cost.md
+	@{ echo "# natscope lab"; echo; cat target/lab/symmetric.md; \
+	  printf '\n## NATs, as labelled and as measured\n\n'; cat target/lab/certify.md; \
+	  printf '\n## Which pairs of NATs connect\n\n'; cat target/lab/matrix.md; \
+	  printf '\n## What a relay costs\n\n'; cat target/lab/cost.md; } > target/lab/report.md
+	@echo "written: target/lab/report.md, report.json, symmetric.json, matrix.json, cost.json"
 
 test: setup-test
 	$(CARGO) test --release --locked

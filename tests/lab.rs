@@ -103,8 +103,9 @@ fn the_symmetric_scenario_says_what_it_means() {
     let (out, _) = run(&["lab", "run", "lab/scenarios/symmetric.toml"], 0);
     assert!(out.contains("Measured as expected"), "{out}");
     assert!(out.contains("need a TURN server"), "{out}");
+    assert!(out.contains("a behind symmetric and b behind symmetric"), "{out}");
     assert!(out.contains("STUN alone, a first: failed"), "{out}");
-    assert!(out.contains("through a TURN relay they\ndo."), "{out}");
+    assert!(out.contains("through a TURN\nrelay they do."), "{out}");
     let (out, _) = run(&["lab", "run", "symmetric", "--format", "json"], 0);
     let document = parse(&out);
     assert_eq!(document["schema"], "natscope-scenario/1");

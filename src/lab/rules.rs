@@ -29,6 +29,8 @@ use std::net::Ipv4Addr;
 pub const WAN: &str = "wan";
 /// The interfaces towards inside hosts: `lan0`, `lan1`, …
 pub const LAN: &str = "lan*";
+/// The set of permissions, where the filtering needs one.
+pub const PERMISSIONS: &str = "allowed";
 /// External ports of sequential allocation: this many from [`FIRST_SEQUENTIAL_PORT`] on, then again.
 pub const SEQUENTIAL_PORTS: u16 = 1024;
 /// The first external port of sequential allocation.

@@ -2,7 +2,7 @@
 
 use super::catalogue::{self, Catalogue, CatalogueError};
 use super::certify::Row;
-use super::matrix::Cell;
+use super::matrix::{Cell, called};
 use crate::nat::pair::{Side, Verdict, predict};
 use crate::nat::{Classic, Filtering, Mapping, NatSpec};
 use crate::probe::fact::Facts;
@@ -140,7 +140,8 @@ impl Scenario {
     /// # Errors
     /// The catalogue has none of that name.
     pub fn peer(&self, catalogue: &Catalogue) -> Result<Option<NatSpec>, CatalogueError> {
-        self.peer.as_ref().map(|peer| catalogue.find(peer)).transpose()
+        let named = |peer: &String| Ok(called(catalogue.find(peer)?, peer));
+        self.peer.as_ref().map(named).transpose()
     }
 
     /// Holds the measurement against the expectation and says what it means.

@@ -4,7 +4,7 @@ use super::{ByExtension, Files, code, find, inside, json, print, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output;
 use crate::lab::kernel::matrix::{self, ATTEMPTS, Step};
-use crate::lab::matrix::{CLASSIC, Matrix, distinct, pairs};
+use crate::lab::matrix::{CLASSIC, Matrix, called, distinct, pairs};
 use crate::nat::NatSpec;
 use crate::report::matrix as render;
 use clap::{Args, ValueEnum};
@@ -59,17 +59,9 @@ pub(super) fn run(args: &MatrixArgs) -> Result<ExitCode, Failure> {
     } else {
         args.nats.iter().map(String::as_str).collect()
     };
-    let specs = names.into_iter().map(named).collect::<Result<_, _>>()?;
+    let look_up = |name| find(name).map(|spec| called(spec, name));
+    let specs = names.into_iter().map(look_up).collect::<Result<_, _>>()?;
     inside(|| perform(args, distinct(specs)))
-}
-
-/// A NAT by the name that the user knows it by.
-fn named(name: &str) -> Result<NatSpec, Failure> {
-    let mut spec = find(name)?;
-    if spec.aliases.iter().any(|alias| alias == name) {
-        name.clone_into(&mut spec.name);
-    }
-    Ok(spec)
 }
 
 async fn perform(args: &MatrixArgs, specs: Vec<NatSpec>) -> Result<ExitCode, Failure> {

@@ -7,6 +7,7 @@ use crate::cli::exit::{Failure, Outcome};
 use crate::lab::catalogue::Catalogue;
 use crate::lab::kernel::matrix::Arena;
 use crate::lab::kernel::{Lab, experiment};
+use crate::lab::matrix::called;
 use crate::lab::scenario::{Scenario, ScenarioResult};
 use crate::nat::NatSpec;
 use crate::nat::pair::Verdict;
@@ -53,7 +54,7 @@ async fn perform(
             measure(&scenario, &spec, &lab, stop).await?
         }
         Some(peer) => {
-            let pair = [spec.clone(), peer];
+            let pair = [called(spec.clone(), &scenario.nat), peer];
             let arena = Arena::build(vec![pair], scenario.loss_percent).await?;
             let (mut result, short) = measure(&scenario, &spec, &arena.lab, stop.clone()).await?;
             let (mut cells, complete) = arena.run(stop, &mut |_| {}).await?;

@@ -121,6 +121,8 @@ pub struct Run {
     pub selected: Option<Selected>,
     /// Data packets that passed the relay while the two exchanged data, from and to it.
     pub relay_packets: u64,
+    /// Packets that the relay itself says it carried meanwhile for the two, checks included.
+    pub relay_reported: u64,
     /// Data packets that passed from NAT to NAT meanwhile.
     pub direct_packets: u64,
     /// From the first check to the selected pair, or to giving up, in ms.
@@ -180,6 +182,15 @@ impl Matrix {
 #[must_use]
 pub fn pairs(nats: usize) -> Vec<(usize, usize)> {
     (0..nats).flat_map(|a| (a..nats).map(move |b| (a, b))).collect()
+}
+
+/// A NAT under the name that the user knows it by: an alias stays one.
+#[must_use]
+pub fn called(mut spec: NatSpec, name: &str) -> NatSpec {
+    if spec.aliases.iter().any(|alias| alias == name) {
+        name.clone_into(&mut spec.name);
+    }
+    spec
 }
 
 /// The NATs of a matrix: as named, but each once.

@@ -25,6 +25,7 @@ pub(crate) fn run(first: End, turn: bool, outcome: RunOutcome) -> Run {
         outcome,
         selected: None,
         relay_packets: relay,
+        relay_reported: relay,
         direct_packets: direct,
         ms: 12.5,
         rtt_ms: connected.then_some(0.4),
@@ -92,6 +93,7 @@ fn a_claim_that_the_packets_do_not_bear_out_is_no_verdict() {
     assert!(direct(|r| r.alive_without_relay = Some(false), 1).contains("died with the relay"));
     let relayed = |change, which| broken(change, which, [Failed; 2], [Relay; 2], "symmetric");
     assert!(relayed(|r| r.relay_packets = 0, 2).contains("the relay carried no data"));
+    assert!(relayed(|r| r.relay_reported = 0, 2).contains("says that it carried nothing"));
     assert!(relayed(|r| r.alive_without_relay = Some(true), 3).contains("outlived the relay"));
 }
 

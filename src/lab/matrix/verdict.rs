@@ -73,6 +73,9 @@ fn contradiction(run: &Run) -> Option<String> {
         (RunOutcome::Relay, true) if run.relay_packets == 0 => {
             says("the agents call it relayed, but the relay carried no data of it")
         }
+        (RunOutcome::Relay, true) if run.relay_reported == 0 => {
+            says("the agents call it relayed, but the relay says that it carried nothing")
+        }
         (RunOutcome::Relay, true) if run.alive_without_relay == Some(true) => {
             says("the agents call it relayed, but it outlived the relay")
         }

@@ -111,6 +111,16 @@ fn poisonable(spec: &NatSpec) -> bool {
     })
 }
 
+/// Whether nothing filters at the innermost box with a dependent mapping, nor beyond it.
+fn open_beyond(spec: &NatSpec) -> bool {
+    let dependent = |s: &&NatSpec| {
+        s.translation == Translation::Nat && s.mapping != Mapping::EndpointIndependent
+    };
+    spec.stack()
+        .skip_while(|s| !dependent(s))
+        .all(|s| s.filtering == Filtering::EndpointIndependent)
+}
+
 /// Whether `to`'s filters let packets in at its advertised address once it has sent to the peer's,
 /// when they come from the advertised address of the peer (`expected`) or from another port.
 fn lets_in(to: &NatSpec, expected: bool) -> bool {
@@ -131,8 +141,9 @@ fn attempt(first: &NatSpec, second: &NatSpec) -> Result<String, String> {
     let poisoned = poisonable(second) && first_keeps;
     let second_keeps = keeps(second) && !poisoned;
     let open = |spec: &NatSpec| spec.stack().all(|s| s.filtering == Filtering::EndpointIndependent);
-    // a session that `second` opens later is in the way only of what its filter held back till then
-    let late = first_keeps && !second_keeps && !open(second);
+    // a session that `second` opens later is in the way only of what was held back till then, by its
+    // dependent box or by one beyond
+    let late = first_keeps && !second_keeps && !open_beyond(second);
     let forth = lets_in(second, first_keeps) && !poisoned && !late;
     // `first` has already sent to where the packets come from, by another port
     let clash = second_keeps && !first_keeps;
@@ -273,6 +284,8 @@ mod tests {
         let stack = NatSpec { layers: vec![outer], ..strict };
         // composed they are apdm-adf, which a symmetric peer does not get in at
         assert_eq!(forecast(&stack, &nat("symmetric")).verdict, Verdict::Stun);
+        // an early packet of the peer's opens the session at the outer box before the inner drops it
+        assert_eq!(forecast(&stack, &nat("eim-apdf")).first, Some(End::B));
         let stack = NatSpec { layers: vec![nat("eim-adf")], ..nat("apdm-eif") };
         assert_eq!(forecast(&stack, &nat("symmetric")).verdict, Verdict::Turn);
         // an outer filter keeps early packets from a leaky router

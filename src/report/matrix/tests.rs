@@ -3,6 +3,7 @@ use crate::lab::catalogue::Catalogue;
 use crate::lab::matrix::autopsy::Autopsy;
 use crate::nat::NatSpec;
 use crate::nat::pair::End;
+use RunOutcome::{Direct, Failed, Relay};
 
 fn run_of(first: End, turn: bool, outcome: RunOutcome) -> Run {
     let (direct_packets, relay_packets) = match outcome {
@@ -17,6 +18,7 @@ fn run_of(first: End, turn: bool, outcome: RunOutcome) -> Run {
         outcome,
         selected: None,
         relay_packets,
+        relay_reported: relay_packets,
         direct_packets,
         ms: 12.5,
         rtt_ms: None,
@@ -44,7 +46,6 @@ fn matrix() -> Matrix {
         }
         runs
     };
-    use RunOutcome::{Direct, Failed, Relay};
     let cells = vec![
         cell(0, 0, four([Direct; 2], [Direct; 2])),
         cell(0, 1, four([Failed; 2], [Relay; 2])),

@@ -15,9 +15,13 @@ use crate::lab::matrix::autopsy::{Witness, examine, since};
 use crate::lab::matrix::{Cell, Run, RunOutcome, Selected};
 use crate::lab::rules::{self, Refused};
 use crate::lab::traffic::Flows;
-use crate::nat::NatSpec;
 use crate::nat::pair::End;
+use crate::nat::{Filtering, NatSpec, Scope};
+use crate::net::serve::RelayHandle;
+use crate::turn;
 use attempt::{Attempt, Setup, attempt};
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use traffic::Counters;
@@ -69,6 +73,7 @@ pub struct Arena {
     pub lab: Lab,
     pairs: Vec<[NatSpec; 2]>,
     counters: Counters,
+    relay: RelayHandle,
 }
 
 /// How far a matrix is.
@@ -98,6 +103,7 @@ struct Tried {
 #[derive(Debug, Clone, Default)]
 struct Traffic {
     relay_packets: u64,
+    relay_reported: u64,
     direct_packets: u64,
     rtt_ms: Option<f64>,
     alive_without_relay: Option<bool>,
@@ -111,9 +117,9 @@ impl Arena {
     /// There is no room, or the kernel refuses.
     pub async fn build(pairs: Vec<[NatSpec; 2]>, loss_percent: u8) -> Result<Self, LabError> {
         let lab = experiment::build(pairs.as_flattened(), loss_percent).await?;
-        experiment::serve(&lab.internet).await?;
+        let relay = experiment::serve(&lab.internet).await?;
         let counters = Counters::install(&lab.internet).await?;
-        Ok(Self { lab, pairs, counters })
+        Ok(Self { lab, pairs, counters, relay })
     }
 
     /// Makes all attempts and judges them: one cell for each pair, and whether all were made. When
@@ -177,6 +183,8 @@ impl Arena {
                 let sites = [&sites[0], &sites[1]];
                 let mut before = [self.refused(sites[0]).await?, self.refused(sites[1]).await?];
                 for first in End::BOTH {
+                    self.forget(sites[0]).await?;
+                    self.forget(sites[1]).await?;
                     let attempt = attempt(sites, Setup { first, turn }).await?;
                     let after = [self.refused(sites[0]).await?, self.refused(sites[1]).await?];
                     let new = |side: usize| -> Vec<Vec<Refused>> {
@@ -213,6 +221,18 @@ impl Arena {
         Ok(())
     }
 
+    /// Permissions that a router shares would outlive the attempt that opened them, and let the next
+    /// one's early packets in; those of a mapping go with its sockets.
+    async fn forget(&self, site: &LabSite) -> Result<(), LabError> {
+        for (namespace, plan) in site.boxes.iter().zip(&site.plan.boxes) {
+            let spec = &plan.spec;
+            if spec.scope == Scope::Endpoint && spec.filtering != Filtering::EndpointIndependent {
+                self.counters.forget(namespace).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// What each box of a site has dropped so far.
     async fn refused(&self, site: &LabSite) -> Result<Vec<Vec<Refused>>, LabError> {
         let reading: Vec<_> = site
@@ -230,6 +250,7 @@ impl Arena {
     /// The connected pairs of this phase exchange data, and the internet's counters say by which way.
     async fn exchange(&self, turn: bool, tried: &mut [Vec<Tried>]) -> Result<(), LabError> {
         let before = self.counters.flows(&self.lab.internet).await?;
+        let reported = self.reported();
         let round_trips = futures_util::future::join_all(
             tried
                 .iter()
@@ -239,15 +260,30 @@ impl Arena {
         )
         .await;
         let after = self.counters.flows(&self.lab.internet).await?;
+        let reports = self.reported();
+        let carried = |address: SocketAddr| {
+            let of = |all: &HashMap<SocketAddr, u64>| all.get(&address).copied().unwrap_or(0);
+            of(&reports).saturating_sub(of(&reported))
+        };
         let (direct, relayed) = (after.0.since(&before.0), after.1.since(&before.1));
         let mut round_trips = round_trips.into_iter();
         for (tried, sites) in tried.iter_mut().zip(self.lab.sites.chunks_exact(2)) {
             for t in tried.iter_mut().filter(|t| t.attempt.setup.turn == turn) {
                 t.traffic = t.attempt.traffic(&direct, &relayed, [&sites[0], &sites[1]]);
+                t.traffic.relay_reported = t.attempt.relayed().map(carried).sum();
                 t.traffic.rtt_ms = round_trips.next().flatten();
             }
         }
         Ok(())
+    }
+
+    /// The packets that the relay says it carried so far, by relayed address; checks are among them.
+    fn reported(&self) -> HashMap<SocketAddr, u64> {
+        let each = |usage: turn::relay::Usage| {
+            let packets = usage.traffic.packets();
+            usage.relayed.into_iter().map(move |address| (address, packets))
+        };
+        self.relay.usage().into_iter().flat_map(each).collect()
     }
 
     /// With the relay cut: which pairs still exchange data.
@@ -285,6 +321,12 @@ impl Attempt {
         all.get(all.len() / 2).map(|median| median.as_secs_f64() * 1e3)
     }
 
+    /// The relayed addresses of both sides.
+    fn relayed(&self) -> impl Iterator<Item = SocketAddr> {
+        let allocations = self.outcomes.iter().flat_map(|outcome| &outcome.turn);
+        allocations.filter_map(|allocation| allocation.relayed)
+    }
+
     /// Which way its data went.
     fn traffic(&self, direct: &Flows, relayed: &Flows, sites: [&LabSite; 2]) -> Traffic {
         let remote = |side: usize| self.outcomes[side].selected.map(|pair| pair.remote.address);
@@ -293,8 +335,7 @@ impl Attempt {
             _ => 0,
         };
         let relay_packets = if self.setup.turn {
-            let allocations = self.outcomes.iter().flat_map(|outcome| &outcome.turn);
-            allocations.filter_map(|a| a.relayed).map(|relay| relayed.of(relay)).sum()
+            self.relayed().map(|relay| relayed.of(relay)).sum()
         } else {
             // it has no relay of its own: nothing at all may pass one
             sites.iter().map(|site| relayed.of_host(site.public())).sum()
@@ -324,6 +365,7 @@ impl Tried {
                 .filter(|_| !failed)
                 .map(|pair| Selected { local: pair.local.kind, remote: pair.remote.kind }),
             relay_packets: self.traffic.relay_packets,
+            relay_reported: self.traffic.relay_reported,
             direct_packets: self.traffic.direct_packets,
             ms: a.connected_ms.filter(|_| !failed).unwrap_or(attempt.ms),
             rtt_ms: self.traffic.rtt_ms,

@@ -98,11 +98,10 @@ async fn obey(mut peer: ice::Peer, mut queue: mpsc::UnboundedReceiver<Order>) {
                 let mut first = Some(first);
                 let outcome = peer
                     .connect(&mut |progress| {
-                        if progress == Progress::FirstCheck {
-                            if let Some(first) = first.take() {
-                                // nobody may be waiting for it
-                                let _ = first.send(());
-                            }
+                        let begun = progress == Progress::FirstCheck;
+                        if let Some(first) = first.take_if(|_| begun) {
+                            // nobody may be waiting for it
+                            let _ = first.send(());
                         }
                     })
                     .await;

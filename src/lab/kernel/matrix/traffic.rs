@@ -2,6 +2,7 @@
 
 use crate::lab::kernel::namespace::{Namespace, Submitted};
 use crate::lab::kernel::{LabError, experiment, nft};
+use crate::lab::rules;
 use crate::lab::traffic::{self, Flows};
 use std::sync::Arc;
 
@@ -28,6 +29,11 @@ impl Counters {
     /// Drops whatever comes from the relay or goes there, from now on.
     pub(super) async fn cut(&self, internet: &Namespace) -> Result<(), LabError> {
         self.load(internet, traffic::cut()).await
+    }
+
+    /// Makes a box forget whom its hosts have sent to.
+    pub(super) async fn forget(&self, namespace: &Namespace) -> Result<(), LabError> {
+        self.load(namespace, format!("flush set ip natscope {}\n", rules::PERMISSIONS)).await
     }
 
     /// Begins to read a set.
