@@ -160,6 +160,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_failure_is_in_the_documentation_with_its_advice() {
+        let text = String::new;
+        let all = [
+            Failure::Unauthorized { realm: text(), reason: text() },
+            Failure::Forbidden { reason: text() },
+            Failure::Mismatch,
+            Failure::StaleNonce,
+            Failure::WrongCredentials,
+            Failure::UnsupportedTransport,
+            Failure::FamilyNotSupported,
+            Failure::QuotaReached,
+            Failure::InsufficientCapacity,
+            Failure::Error { code: 500, reason: text() },
+            Failure::TryAlternate { to: text() },
+            Failure::NotTurn,
+            Failure::NoAnswer { tried: text() },
+            Failure::Refused { why: text() },
+            Failure::Connection { why: text() },
+            Failure::Tls { why: text() },
+            Failure::Nonsense { what: text() },
+            Failure::Lost,
+        ];
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.md");
+        let document = std::fs::read_to_string(file).expect("docs/report.md");
+        for failure in all {
+            let json = serde_json::to_value(&failure).expect("JSON");
+            let name = json["failure"].as_str().expect("a name").to_owned();
+            let row = document.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("docs/report.md has no `{name}`"));
+            assert!(row.ends_with(&format!("| {} |", failure.advice())), "{row}");
+        }
+    }
+
+    #[test]
     fn a_reason_is_shown_when_it_says_more_than_its_code() {
         let unauthorized = |reason: &str| {
             let (realm, reason) = ("r".to_owned(), reason.to_owned());
