@@ -1,6 +1,6 @@
 //! A saved report at length: what each answer means, why it is believed, and the very packets.
 
-use super::text::paragraph;
+use super::prose::paragraph;
 use super::{Axis, Path, Report, Status};
 use crate::probe::record::{Outcome, Transaction, Via};
 use std::fmt::Write as _;

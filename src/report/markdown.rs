@@ -60,7 +60,7 @@ fn servers(out: &mut String, report: &Report) {
     }
     out.push_str("\n| server | address | RTT | other address |\n|---|---|---|---|\n");
     for server in &report.servers {
-        let rtt = server.rtt_ms.map_or("no answer".to_owned(), super::text::milliseconds);
+        let rtt = server.rtt_ms.map_or("no answer".to_owned(), super::prose::milliseconds);
         let other = server.other_address.map_or("none".to_owned(), |a| format!("`{a}`"));
         let _ = writeln!(out, "| {} | `{}` | {rtt} | {other} |", safe(&server.uri), server.address);
     }
@@ -76,7 +76,7 @@ fn findings(out: &mut String, report: &Report) {
     }
     for (uri, finding) in all {
         let about = uri.map(|uri| format!("{}: ", safe(uri))).unwrap_or_default();
-        let severity = super::text::severity(finding.severity);
+        let severity = super::prose::severity(finding.severity);
         let _ = writeln!(out, "- {severity}: {about}{}", safe(&finding.text));
     }
 }

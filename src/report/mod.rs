@@ -10,6 +10,7 @@ mod escape;
 mod explain;
 mod markdown;
 pub mod matrix;
+mod prose;
 mod read;
 pub mod sdp;
 mod text;

@@ -1,14 +1,13 @@
 //! A report for a terminal: 80 columns, plain words.
 
+use super::prose::{WIDTH, milliseconds, paragraph, severity, wrap};
 use super::{Axis, FactView, Family, Forecast, Path, Report, Server, Status, Traversal};
-use crate::probe::fact::{Finding, Grade, Severity};
+use crate::probe::fact::{Finding, Grade};
 use crate::report::escape::terminal;
 use std::fmt::Write as _;
 use tabled::builder::Builder;
 use tabled::settings::{Color, Modify, Style, object::Cell, style::HorizontalLine};
 
-/// The widest line.
-const WIDTH: usize = 80;
 /// The widths of the columns of the two tables; with their borders they fill [`WIDTH`].
 const FACT_WIDTHS: [usize; 3] = [15, 26, 29];
 const PEER_WIDTHS: [usize; 3] = [22, 16, 32];
@@ -149,54 +148,4 @@ fn notes<'a>(out: &mut String, notes: impl Iterator<Item = (Option<&'a str>, &'a
         let line = format!("{}: {about}{}", severity(finding.severity), finding.text);
         paragraph(out, "  ", &line);
     }
-}
-
-/// A round-trip time.
-pub(super) fn milliseconds(ms: f64) -> String {
-    if ms < 1.0 { format!("{ms:.2} ms") } else { format!("{ms:.1} ms") }
-}
-
-/// The word for a severity.
-pub(super) const fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "note",
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    }
-}
-
-/// Text wrapped at words, its further lines indented. Text from the network is made safe.
-pub(super) fn paragraph(out: &mut String, indent: &str, text: &str) {
-    let width = WIDTH.saturating_sub(indent.len() + 2);
-    for (i, line) in wrap(&terminal(text), width).into_iter().enumerate() {
-        let hang = if i == 0 || indent.is_empty() { "" } else { "  " };
-        let _ = writeln!(out, "{indent}{hang}{line}");
-    }
-}
-
-/// Lines of at most `width` characters, broken between words where there is a place to.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut length = 0;
-    for word in text.split(' ') {
-        let mut word: Vec<char> = word.chars().collect();
-        if length > 0 && length + 1 + word.len() > width {
-            lines.push(std::mem::take(&mut line));
-            length = 0;
-        }
-        if length > 0 {
-            line.push(' ');
-            length += 1;
-        }
-        while word.len() > width {
-            let rest = word.split_off(width);
-            lines.push(word.into_iter().collect());
-            word = rest;
-        }
-        length += word.len();
-        line.extend(word);
-    }
-    lines.push(line);
-    lines
 }

@@ -1,6 +1,6 @@
 //! What became of the TURN servers that the user named.
 
-use super::text::{milliseconds, paragraph};
+use super::prose::{milliseconds, paragraph};
 use crate::net::allocation::{Attempt, Through};
 use crate::turn::{Failure, Over, Server};
 use schemars::JsonSchema;

@@ -249,7 +249,7 @@ fn explain(
 /// How many characters stand before a word, counted from 0; all of them for one too many.
 fn column_of(text: &str, word: usize) -> usize {
     let end = text.trim_end().len();
-    let at = super::read::words(text).nth(word).map_or(end, |(at, _)| at);
+    let at = super::words(text).nth(word).map_or(end, |(at, _)| at);
     text[..at].chars().count()
 }
 

@@ -162,5 +162,15 @@ impl fmt::Display for SdpError {
 
 impl std::error::Error for SdpError {}
 
+/// The words of a text, each with the byte where it begins.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    text.split(' ').filter_map(move |word| {
+        let start = at;
+        at += word.len() + 1;
+        (!word.is_empty()).then_some((start, word))
+    })
+}
+
 #[cfg(test)]
 mod tests;

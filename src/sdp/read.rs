@@ -277,15 +277,5 @@ fn field(name: &str) -> (usize, &'static str) {
 /// Where a word of a line's value begins, in bytes.
 fn field_at(line: &str, word: usize) -> usize {
     let value = line.get(2..).unwrap_or_default();
-    words(value).nth(word).map_or(line.len(), |(at, _)| at + 2)
-}
-
-/// The words of a text, each with the byte where it begins.
-pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut at = 0;
-    text.split(' ').filter_map(move |word| {
-        let start = at;
-        at += word.len() + 1;
-        (!word.is_empty()).then_some((start, word))
-    })
+    super::words(value).nth(word).map_or(line.len(), |(at, _)| at + 2)
 }

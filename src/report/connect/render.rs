@@ -4,7 +4,7 @@ use super::ConnectReport;
 use crate::ice::{Check, CheckResult, Outcome};
 use crate::report::Axis;
 use crate::report::escape::{markdown as safe, terminal};
-use crate::report::text::{milliseconds, paragraph, severity};
+use crate::report::prose::{milliseconds, paragraph, severity};
 use crate::signal::{NatFacts, Relayed, RoundTrips, Side};
 use std::fmt::Write as _;
 

@@ -5,7 +5,7 @@ use super::{autopsies, headline, legend, meaning, run, shown, summary};
 use crate::lab::matrix::{Cell, Matrix};
 use crate::nat::pair::Verdict;
 use crate::report::escape::terminal;
-use crate::report::text::paragraph;
+use crate::report::prose::paragraph;
 use anstyle::{AnsiColor, Effects, Style};
 use std::fmt::Write as _;
 

@@ -2,7 +2,7 @@
 
 use super::{Could, Explained, SdpPair, SdpReport};
 use crate::report::escape::{markdown as safe, terminal};
-use crate::report::text::{paragraph, severity};
+use crate::report::prose::{paragraph, severity};
 use std::fmt::Write as _;
 
 /// Pairs that are shown to people; the JSON has all.

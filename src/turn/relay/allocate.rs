@@ -10,7 +10,7 @@ use std::time::Duration;
 use stun_types::AddressFamily;
 use stun_types::attribute::{ErrorCode, XorMappedAddress};
 use stun_types::prelude::AttributeWrite;
-use turn_server_proto::types::attribute::{
+use turn_client_proto::types::attribute::{
     AddressErrorCode, Lifetime, ReservationToken, XorRelayedAddress,
 };
 

@@ -7,8 +7,8 @@ use super::reply::{Asked, BAD_REQUEST, Fault, MISMATCH, NO_CAPACITY, OTHER_FAMIL
 use super::{Path, Relay, Step, policy, wire};
 use std::time::Duration;
 use stun_types::message::Message;
-use turn_server_proto::types::attribute::Lifetime;
-use turn_server_proto::types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH};
+use turn_client_proto::types::attribute::Lifetime;
+use turn_client_proto::types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH};
 
 const UNAUTHORIZED: Fault = Fault::new(401, "Unauthorized");
 const EXPIRED: Fault = Fault::new(401, "Unauthorized: these credentials have expired");
