@@ -218,7 +218,14 @@ fn shapes() {
 
 #[test]
 fn links_lead_somewhere() {
-    for document in ["README.md", "docs/method.md", "docs/limits.md", "docs/report.md"] {
+    for document in [
+        "README.md",
+        "docs/method.md",
+        "docs/limits.md",
+        "docs/report.md",
+        "docs/connect.md",
+        "docs/signalling.md",
+    ] {
         let text = common::read(document);
         let folder = Path::new(document).parent().unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

@@ -134,7 +134,7 @@ impl Parcels {
     }
 
     /// The next message that has come whole.
-    pub fn next(&mut self) -> Option<Vec<u8>> {
+    pub fn take(&mut self) -> Option<Vec<u8>> {
         self.arrived.pop_front()
     }
 
@@ -188,9 +188,9 @@ mod tests {
     const AGAIN: Duration = Duration::from_millis(100);
 
     /// Carries everything between two ends, losing what `lose` says.
-    fn carry(a: &mut Parcels, b: &mut Parcels, lose: &[bool]) -> Vec<Vec<u8>> {
+    fn carry(a: &mut Parcels, b: &mut Parcels, pattern: &[bool]) -> Vec<Vec<u8>> {
         let mut now = Duration::ZERO;
-        let mut lost = lose.iter().cycle();
+        let mut lost = pattern.iter().cycle();
         let mut came = Vec::new();
         for _ in 0..2000 {
             while let Some(datagram) = a.transmit(now) {
@@ -203,7 +203,7 @@ mod tests {
                     a.receive(&datagram);
                 }
             }
-            came.extend(std::iter::from_fn(|| b.next()));
+            came.extend(std::iter::from_fn(|| b.take()));
             let Some(due) = a.deadline() else { break };
             now = now.max(due);
         }
@@ -226,7 +226,7 @@ mod tests {
             a.receive(&frame(DATA, id, 1, 2, b"x"));
             a.receive(&frame(ACK, id, 1, 2, b"x"));
         }
-        assert!(a.next().is_none() && a.acks.len() <= MOST && a.arriving.len() <= MOST);
+        assert!(a.take().is_none() && a.acks.len() <= MOST && a.arriving.len() <= MOST);
     }
 
     proptest! {
@@ -237,16 +237,16 @@ mod tests {
         ) {
             prop_assume!(lose.iter().any(|lost| !lost));
             // a pattern as long as the traffic's period would lose the same chunk for ever
-            let mut lose = lose;
-            if lose.len() % 2 == 0 { lose.push(false); }
+            let mut pattern = lose;
+            if pattern.len() % 2 == 0 { pattern.push(false); }
             let (mut a, mut b) = (Parcels::new(AGAIN), Parcels::new(AGAIN));
             for message in &messages {
                 prop_assert!(a.send(message));
             }
-            let came = carry(&mut a, &mut b, &lose);
+            let came = carry(&mut a, &mut b, &pattern);
             let whole = messages.len().min(came.len());
             prop_assert_eq!(&came[..], &messages[..whole]);
-            if !lose.iter().any(|lost| *lost) {
+            if !pattern.iter().any(|lost| *lost) {
                 prop_assert_eq!(came.len(), messages.len());
                 prop_assert!(a.is_delivered());
             }
@@ -260,7 +260,7 @@ mod tests {
                 let framed = [&MAGIC[..], &datagram].concat();
                 a.receive(&datagram);
                 a.receive(&framed);
-                let _ = (a.transmit(Duration::ZERO), a.next());
+                let _ = (a.transmit(Duration::ZERO), a.take());
             }
         }
     }

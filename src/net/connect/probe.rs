@@ -49,12 +49,12 @@ impl Probing {
         let mut findings = Vec::new();
         let deadline = tokio::time::Instant::now() + patience.min(BUDGET);
         for mut task in self.tasks {
-            let done = match tokio::time::timeout_at(deadline, &mut task).await {
-                Ok(done) => done,
-                Err(_) => {
-                    let _ = stop.send(true);
-                    task.await
-                }
+            let in_time = tokio::time::timeout_at(deadline, &mut task).await;
+            let done = if let Ok(done) = in_time {
+                done
+            } else {
+                let _ = stop.send(true);
+                task.await
             };
             match done {
                 Ok(Ok(record)) => {

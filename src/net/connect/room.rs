@@ -1,7 +1,7 @@
 //! Meeting in a room: offer, answer and candidates one by one.
 
 use super::{ConnectError, Met, Peer, Progress, Session, tell};
-use crate::ice::Outcome;
+use crate::ice::{Candidate, Outcome};
 use crate::net::signal::{Client, Event, Uri, connect};
 use crate::net::tls::Tls;
 use crate::sdp;
@@ -89,20 +89,11 @@ impl Session {
                     return Ok(Some(outcome));
                 }
                 event = meeting.next() => heard = Some(event),
-                next = local.next(), if meeting.described && !all_seen => match next {
-                    Some(candidate) => {
-                        seen += 1;
-                        // those that stood in the description are told already
-                        if seen > meeting.told {
-                            let candidate = sdp::write_candidate(&candidate);
-                            meeting.say(&Message::Candidate { candidate }).await;
-                        }
-                    }
-                    None => {
-                        all_seen = true;
-                        meeting.say(&Message::EndOfCandidates).await;
-                    }
-                },
+                next = local.next(), if meeting.described && !all_seen => {
+                    seen += usize::from(next.is_some());
+                    all_seen = next.is_none();
+                    meeting.trickle(next, seen).await;
+                }
                 _ = stop.wait_for(|stop| *stop) => {
                     self.interrupted();
                     return Ok(None);
@@ -144,6 +135,8 @@ struct InRoom {
     checking: bool,
     remote: crate::net::ice::Remote,
     ours: Option<sdp::Message>,
+    /// The server does not take what is said to it.
+    stuck: bool,
     /// How many of our candidates were told.
     told: usize,
     /// What the peer told of itself already.
@@ -160,6 +153,7 @@ impl InRoom {
             checking: false,
             remote: peer.remote(),
             ours: None,
+            stuck: false,
             told: 0,
             early: None,
         }
@@ -168,6 +162,7 @@ impl InRoom {
     /// What comes next; nothing ever when the server is gone. Cancel-safe.
     async fn next(&mut self) -> Event {
         match &mut self.client {
+            Some(_) if self.stuck => Event::Gone("the signalling server takes nothing".to_owned()),
             Some(client) => client.next().await,
             None => std::future::pending().await,
         }
@@ -176,7 +171,24 @@ impl InRoom {
     /// Says something, if the server is there. That it is gone is heard by [`Self::next`].
     async fn say(&mut self, message: &Message) {
         if let Some(client) = &mut self.client {
-            let _heard_elsewhere = client.say(message).await;
+            let said = tokio::time::timeout(PATIENCE, client.say(message)).await;
+            if said.is_err() {
+                // it takes nothing any more; what it might still say is of no use then
+                self.stuck = true;
+            }
+        }
+    }
+
+    /// Tells the candidate of this number, from 1, or that there are no more. Those that stood in
+    /// the description are told already.
+    async fn trickle(&mut self, candidate: Option<Candidate>, number: usize) {
+        match candidate {
+            Some(candidate) if number > self.told => {
+                let candidate = sdp::write_candidate(&candidate);
+                self.say(&Message::Candidate { candidate }).await;
+            }
+            Some(_) => {}
+            None => self.say(&Message::EndOfCandidates).await,
         }
     }
 
@@ -196,7 +208,7 @@ impl InRoom {
     async fn hear(&mut self, event: Event, peer: &Peer) -> Result<Heard, ConnectError> {
         let message = match event {
             Event::Said(message) => message,
-            Event::Gone(why) => return self.gone(why),
+            Event::Gone(why) => return self.gone(&why),
         };
         match message {
             Message::PeerJoined => {
@@ -259,7 +271,7 @@ impl InRoom {
     }
 
     /// The server has gone: an end where the peers do not know each other yet.
-    fn gone(&mut self, why: String) -> Result<Heard, ConnectError> {
+    fn gone(&mut self, why: &str) -> Result<Heard, ConnectError> {
         self.client = None;
         if !self.checking {
             let text = format!("{why}, before the peers knew each other");

@@ -37,7 +37,7 @@ impl<'a> Link<'a> {
     pub async fn next(&mut self, patience: Duration) -> Option<Word> {
         let deadline = Instant::now() + patience;
         loop {
-            if let Some(message) = self.parcels.next() {
+            if let Some(message) = self.parcels.take() {
                 match serde_json::from_slice(&message) {
                     Ok(Word::Unknown) | Err(_) => continue,
                     Ok(word) => return Some(word),
@@ -94,12 +94,12 @@ impl Session {
             let mut link = Link::new(&mut met.peer);
             link.say(&Word::Side { side: Box::new(here.clone()) });
             there = hear_side(&mut link).await;
-            if let Some(there) = &there {
-                if let Some(by) = relayed::by_whom(&here, there) {
-                    on_progress(Progress::Doing("connecting through the relay too"));
-                    let second = Second { options: &self.config.ice, role: here.role, by };
-                    relayed = Some(second.run(&mut link).await);
-                }
+            if let Some(there) = &there
+                && let Some(by) = relayed::by_whom(&here, there)
+            {
+                on_progress(Progress::Doing("connecting through the relay too"));
+                let second = Second { options: &self.config.ice, role: here.role, by };
+                relayed = Some(second.run(&mut link).await);
             }
             link.flush(SILENCE).await;
             link.linger(LINGER).await;
