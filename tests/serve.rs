@@ -270,3 +270,17 @@ async fn a_port_in_use_is_named() {
     server.stop().await;
     Server::bind(Config::new(vec![Sites::One(taken)])).expect("everything was closed");
 }
+
+#[tokio::test]
+async fn any_free_port_is_one_that_is_free_for_tcp_too() {
+    // with half of the ports that the system gives out taken for TCP, some try must meet one
+    let mut taken = Vec::new();
+    let mut servers = Vec::new();
+    for _ in 0..200 {
+        taken.push(std::net::TcpListener::bind(loopback(1, 0)).expect("a port"));
+    }
+    for _ in 0..200 {
+        let config = Config::new(vec![Sites::One(loopback(1, 0))]);
+        servers.push(Server::bind(config).expect("another port is free"));
+    }
+}

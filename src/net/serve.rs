@@ -176,8 +176,24 @@ impl Server {
     }
 }
 
+/// How often any free port is tried: it must be free for UDP and for TCP.
+const TRIES: u32 = 32;
+
 impl Group {
     fn bind(sites: Sites, config: &Config) -> Result<Self, NetError> {
+        let any = sites.all().iter().any(|(_, at)| at.port() == 0);
+        let mut tries = if any && config.tcp { TRIES } else { 1 };
+        loop {
+            tries -= 1;
+            match Self::bind_once(sites, config) {
+                Err(NetError::Open { why, .. })
+                    if tries > 0 && why.kind() == std::io::ErrorKind::AddrInUse => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn bind_once(sites: Sites, config: &Config) -> Result<Self, NetError> {
         let mut sites = sites;
         let mut udp = Vec::new();
         for (site, at) in sites.all() {
