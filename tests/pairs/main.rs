@@ -122,6 +122,8 @@ fn all_pairs_of_the_catalogue_in_both_orders_are_as_forecast() {
         .cloned()
         .chain([
             double("apdm-eif", "eim-adf"),
+            double("eim-adf", "apdm-eif"),
+            double("eim-apdf", "adm-eif"),
             double("leaky-home", "eim-adf"),
             double("firewall", "eim-eif"),
         ])

@@ -293,6 +293,17 @@ mod tests {
         assert_eq!(forecast(&walled, &nat("eim-apdf")).verdict, Verdict::Stun);
     }
 
+    /// Measured in the lab and in the simulator: the outer box makes a session of the early packet
+    /// before the inner one drops it.
+    #[test]
+    fn a_session_that_an_inner_filter_dropped_still_keeps_the_port() {
+        let stack = NatSpec { layers: vec![nat("apdm-eif")], ..nat("eim-adf") };
+        let cone = forecast(&nat("eim-apdf"), &stack);
+        assert_eq!((cone.verdict, cone.first), (Verdict::OrderDependent, Some(End::A)));
+        let other_way = NatSpec { layers: vec![nat("eim-adf")], ..nat("apdm-eif") };
+        assert_eq!(forecast(&nat("eim-apdf"), &other_way).verdict, Verdict::Turn);
+    }
+
     #[test]
     fn permissions_shared_by_the_router_let_a_symmetric_peer_in() {
         let shared = NatSpec { scope: Scope::Endpoint, ..nat("adm-adf") };
