@@ -208,6 +208,9 @@ fn explain(error: &ParserError, lines: &[Source]) -> SdpError {
                 let found = text[byte..].split(' ').next().unwrap_or_default();
                 let found = if found.is_empty() {
                     "the end of the line".to_owned()
+                } else if text.contains("pwd") || text.contains("crypto") {
+                    // a line that lost its beginning may still hold its secret
+                    "something else".to_owned()
                 } else {
                     format!("`{}`", safe(found.as_bytes()))
                 };

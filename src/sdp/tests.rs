@@ -240,6 +240,8 @@ fn malformed_descriptions_are_told_by_line_and_column() {
         assert!(said.contains(told), "{from} -> {to}: {said}");
         assert!(!said.contains("56789"), "no password in an error: {said}");
     }
+    let bare = good.replacen("a=ice-pwd", "ice-pwd", 1);
+    assert!(error(&bare).contains("a value, found something else"), "{}", error(&bare));
     assert!(error("").contains("there is nothing"));
     assert!(error("{\"type\":").contains("not JSON"));
     assert!(error("{}").contains("no field `sdp`"));
