@@ -2,6 +2,7 @@
 //! alone, by a pasted line and through a room with TURN besides. What connects, and how, is what
 //! `nat::pair::predict` says; both sides report the same; no password is in a report.
 
+#![allow(clippy::disallowed_methods)] // how long it took is printed
 #![cfg(target_os = "linux")]
 
 use natscope::lab::catalogue::Catalogue;

@@ -6,6 +6,7 @@
 //! takes nothing with it; when they are not, the room is all there is.
 
 mod hand;
+mod link;
 mod probe;
 mod relayed;
 mod room;

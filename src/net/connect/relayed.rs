@@ -1,6 +1,6 @@
 //! A second connection, through a relay, beside a direct one: what a relay would cost.
 
-use super::talk::{Link, hear_relayed};
+use super::link::{Link, hear_relayed};
 use super::{ECHO_EVERY, ECHOES, ice_role};
 use crate::ice::{Kind, Policy};
 use crate::net::ice::{self, Options, Peer};
