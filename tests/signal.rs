@@ -1,5 +1,6 @@
 //! Signalling over real sockets: rooms, refusals, TLS, and what becomes of a peer when the server
 //! goes.
+#![allow(clippy::disallowed_types)] // a server that says nothing
 
 #[path = "common/certificate.rs"]
 mod certificate;

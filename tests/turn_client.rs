@@ -1,6 +1,6 @@
 //! The TURN client against coturn, over every transport, and how each failure is named.
 #![cfg(target_os = "linux")]
-#![allow(clippy::disallowed_types)] // peers are sockets
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // peers are sockets; bounded time
 
 #[path = "support/coturn.rs"]
 mod coturn;
