@@ -10,10 +10,13 @@ use natscope::ice::{Candidate, Description, Kind, Policy, Transport};
 use natscope::net::bind::Bind;
 use natscope::net::connect::{self, Attempt, Config, Meeting, Progress, Room};
 use natscope::net::ice::Options;
+use natscope::net::serve;
 use natscope::net::signal::{self, Server};
 use natscope::net::tls::Tls;
 use natscope::sdp::Message;
+use natscope::server::Sites;
 use natscope::signal::Limits;
+use natscope::turn::relay::Credentials;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -372,4 +375,48 @@ async fn a_server_that_goes_before_the_peers_meet_ends_the_run() {
     };
     let error = connect::run(config(Policy::All), room, ctrl_c, &mut told).await.unwrap_err();
     assert!(error.to_string().contains("before the peers knew each other"), "{error}");
+}
+
+/// Peers on one host connect in a moment; the allocation takes longer.
+#[tokio::test]
+async fn a_relay_that_answers_after_the_peers_have_connected_is_not_forgotten() {
+    let users = vec![("alice".to_owned(), "wonder".to_owned())];
+    let turn = serve::Turn::new(Credentials { users, secrets: vec![] });
+    let sites = vec![Sites::One("127.0.0.1:0".parse().unwrap())];
+    let relay =
+        serve::Server::bind(serve::Config { turn: Some(turn), ..serve::Config::new(sites) });
+    let relay = relay.unwrap();
+    let address = relay.sites()[0].all()[0].1;
+    tokio::spawn(relay.run(std::future::pending()));
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let rooms = Server::bind(signal::Config { listen, tls: None, limits: Limits::default() });
+    let rooms = rooms.unwrap();
+    let uri: signal::Uri = rooms.uri().parse().unwrap();
+    tokio::spawn(rooms.run(std::future::pending()));
+
+    let room = || Meeting::Room(Room { uri: uri.clone(), name: "a".into(), tls: Tls::default() });
+    let (_running, ctrl_c) = watch::channel(false);
+    let mut with_relay = config(Policy::All);
+    with_relay.ice.turn = vec![natscope::turn::Server {
+        uri: format!("turn:{address}"),
+        name: "127.0.0.1".into(),
+        address,
+        over: natscope::turn::Over::Udp,
+        user: "alice".into(),
+        password: "wonder".into(),
+    }];
+    let (mut quiet, mut silent) = (|_| {}, |_| {});
+    let (a, b) = tokio::join!(
+        connect::run(with_relay, room(), ctrl_c.clone(), &mut quiet),
+        connect::run(config(Policy::All), room(), ctrl_c.clone(), &mut silent),
+    );
+    let (a, b) = (a.unwrap(), b.unwrap());
+    let outcome = a.here.unwrap().outcome.unwrap();
+    assert!(outcome.connection.direct(), "{outcome:#?}");
+    assert!(outcome.turn[0].relayed.is_some(), "{outcome:#?}");
+    // this relay may not send to this host's own addresses; both say what came of it
+    for attempt in [a.relayed, b.relayed] {
+        let second = attempt.expect("the second connection was tried");
+        assert!(second.relay.is_none() && second.because.is_some(), "{second:?}");
+    }
 }

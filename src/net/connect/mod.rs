@@ -87,6 +87,9 @@ pub enum ConnectError {
 /// Round trips that are measured, and how often.
 const ECHOES: u32 = 10;
 const ECHO_EVERY: Duration = Duration::from_millis(20);
+/// How long connected peers wait for what servers have not said yet. The peer waits longer for this
+/// side's words.
+const GATHERING: Duration = Duration::from_secs(8);
 
 /// Runs one side to its end. When `stop` becomes true it gives what it has.
 ///
@@ -137,7 +140,7 @@ impl Session {
             Meeting::Hand(hand) => self.meet_by_hand(hand, on_progress).await?,
         };
         let Some(mut met) = met else { return Ok(()) };
-        let mut side = self.side(&met.peer).await;
+        let mut side = self.side(&mut met.peer).await;
         let connected = met.outcome.as_ref().is_some_and(|o| o.selected.is_some());
         if connected && self.attempt.cut_short.is_none() {
             on_progress(Progress::Doing("measuring the round trip"));
@@ -159,8 +162,23 @@ impl Session {
         Ok(())
     }
 
+    /// Peers that are near connect before every server has answered; what those say belongs into
+    /// the report all the same, and a relay is to be measured.
+    async fn let_servers_answer(&mut self, peer: &mut Peer) {
+        let mut stop = self.stop.clone();
+        let patience = self.left().min(GATHERING);
+        tokio::select! {
+            () = peer.gathered() => {}
+            _ = stop.wait_for(|stop| *stop) => self.interrupted(),
+            () = tokio::time::sleep(patience) => {}
+        }
+    }
+
     /// This side, with what the prober found.
-    async fn side(&mut self, peer: &Peer) -> Side {
+    async fn side(&mut self, peer: &mut Peer) -> Side {
+        if self.attempt.cut_short.is_none() {
+            self.let_servers_answer(peer).await;
+        }
         let (nats, mut findings) = match self.probing.take() {
             Some(probing) => probing.end(self.left()).await,
             None => Default::default(),

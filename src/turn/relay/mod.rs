@@ -212,9 +212,11 @@ impl Relay {
         bytes: &[u8],
         out: &mut Vec<u8>,
     ) -> Option<Path> {
+        // what may not be sent to is not heard either: another service of this host
+        let own_service = self.policy.is_own(peer.ip()) && !self.sockets.contains_key(&peer);
         let allocation = self.allocations.get_mut(self.sockets.get(&relayed)?)?;
         let live = allocation.relayed_for(now, peer.ip()) == Some(relayed);
-        if !live || !allocation.permits(now, peer.ip()) {
+        if own_service || !live || !allocation.permits(now, peer.ip()) {
             allocation.traffic.dropped += 1;
             return None;
         }

@@ -107,6 +107,7 @@ fn two_clients_of_the_relay_meet_at_its_own_address_and_nowhere_else_on_it() {
         let peer = SocketAddr::new(a.ip(), port);
         let bytes = indication(&[A::PeerAt(peer), A::Raw(0x13, b"hi".to_vec())]);
         assert_eq!(world.sent(&alice, &bytes), None, "{port}");
+        assert_eq!(world.heard(a, &peer.to_string(), b"hi"), None, "{port} is heard");
         assert_eq!(world.ask(&mut alice, PERMIT, &[A::PeerAt(peer)]).code, 403, "{port}");
         assert_eq!(world.ask(&mut alice, BIND, &[A::Channel(0x4001), A::PeerAt(peer)]).code, 403);
     }
