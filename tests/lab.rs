@@ -6,26 +6,12 @@
 
 mod common;
 
-use common::{natscope, parse, stderr, stdout};
+use common::{lab, natscope, parse, stderr, stdout};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// Whether the lab runs here; where it does not, the tests say so, and fail when it must.
-fn lab() -> bool {
-    let output = natscope().args(["lab", "doctor"]).output().unwrap();
-    if output.status.success() {
-        return true;
-    }
-    eprintln!("SKIPPED: {}", stdout(&output));
-    assert!(
-        std::env::var_os("NATSCOPE_REQUIRE_LAB").is_none_or(|v| v != "1"),
-        "NATSCOPE_REQUIRE_LAB=1, and the lab does not run here"
-    );
-    false
-}
 
 fn run(args: &[&str], code: i32) -> (String, String) {
     let output = natscope().args(args).output().unwrap();

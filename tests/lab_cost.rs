@@ -5,23 +5,9 @@
 
 mod common;
 
-use common::{natscope, parse, stderr, stdout};
+use common::{lab, natscope, parse, stderr, stdout};
 use serde_json::Value;
 use std::process::{Command, Stdio};
-
-/// Whether the lab runs here; where it does not, the tests say so, and fail when it must.
-fn lab() -> bool {
-    let output = natscope().args(["lab", "doctor"]).output().unwrap();
-    if output.status.success() {
-        return true;
-    }
-    eprintln!("SKIPPED: {}", stdout(&output));
-    assert!(
-        std::env::var_os("NATSCOPE_REQUIRE_LAB").is_none_or(|v| v != "1"),
-        "NATSCOPE_REQUIRE_LAB=1, and the lab does not run here"
-    );
-    false
-}
 
 fn number(value: &Value, path: &str) -> f64 {
     value.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}: {value:#}"))

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{natscope, parse, stderr, stdout};
+use common::{lab, natscope, parse, stderr, stdout};
 use serde_json::Value;
 use std::process::{Command, Stdio};
 
@@ -20,20 +20,6 @@ const NINE: [&str; 9] = [
     "apdm-adf",
     "apdm-apdf",
 ];
-
-/// Whether the lab runs here; where it does not, the tests say so, and fail when it must.
-fn lab() -> bool {
-    let output = natscope().args(["lab", "doctor"]).output().unwrap();
-    if output.status.success() {
-        return true;
-    }
-    eprintln!("SKIPPED: {}", stdout(&output));
-    assert!(
-        std::env::var_os("NATSCOPE_REQUIRE_LAB").is_none_or(|v| v != "1"),
-        "NATSCOPE_REQUIRE_LAB=1, and the lab does not run here"
-    );
-    false
-}
 
 /// The document of a matrix; every pair must be as predicted.
 fn matrix(arguments: &[&str]) -> Value {

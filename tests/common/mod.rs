@@ -32,6 +32,20 @@ pub fn read(path: &str) -> String {
     std::fs::read_to_string(top.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Whether the lab runs here; where it does not, the tests say so, and fail when it must.
+pub fn lab() -> bool {
+    let output = natscope().args(["lab", "doctor"]).output().unwrap();
+    if output.status.success() {
+        return true;
+    }
+    eprintln!("SKIPPED: {}", stdout(&output));
+    assert!(
+        std::env::var_os("NATSCOPE_REQUIRE_LAB").is_none_or(|v| v != "1"),
+        "NATSCOPE_REQUIRE_LAB=1, and the lab does not run here"
+    );
+    false
+}
+
 /// A JSON document.
 pub fn parse(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
