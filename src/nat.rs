@@ -87,6 +87,16 @@ pub enum Classic {
     Unnamed,
 }
 
+/// The values that an axis can have, so that what is left of them can be said.
+pub trait Values: Copy + PartialEq + 'static {
+    /// Every value, in the order of the contract.
+    const VALUES: &'static [Self];
+}
+
+impl Values for bool {
+    const VALUES: &'static [Self] = &[true, false];
+}
+
 macro_rules! names {
     ($ty:ident { $($variant:ident = $long:literal / $short:literal),+ $(,)? }) => {
         impl $ty {
@@ -102,6 +112,9 @@ macro_rules! names {
             pub const fn short(self) -> &'static str {
                 match self { $(Self::$variant => $short),+ }
             }
+        }
+        impl Values for $ty {
+            const VALUES: &'static [Self] = Self::ALL;
         }
         impl fmt::Display for $ty {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

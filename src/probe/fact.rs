@@ -1,5 +1,6 @@
 //! A fact is never a bare value: it carries how sure we are, why, and from which transactions.
 
+use crate::nat::Values;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,9 @@ pub enum Fact<T> {
     },
     /// It was tested and could not be told.
     Inconclusive {
+        /// The values that are left, in the order of the contract; left out when none is excluded.
+        #[serde(default = "Vec::<T>::new", skip_serializing_if = "Vec::is_empty")]
+        possible: Vec<T>,
         /// One sentence.
         because: String,
         /// The transactions that were tried.
@@ -57,9 +61,9 @@ impl<T> Fact<T> {
     pub fn probable(value: T, because: impl Into<String>, evidence: Vec<EvidenceId>) -> Self {
         Self::Known { value, grade: Grade::Probable, because: because.into(), evidence }
     }
-    /// Tested, could not be told.
+    /// Tested, and nothing could be told or excluded.
     pub fn inconclusive(because: impl Into<String>, evidence: Vec<EvidenceId>) -> Self {
-        Self::Inconclusive { because: because.into(), evidence }
+        Self::Inconclusive { possible: Vec::new(), because: because.into(), evidence }
     }
     /// Not tested.
     pub fn not_tested(because: impl Into<String>) -> Self {
@@ -98,14 +102,43 @@ impl<T> Fact<T> {
         }
     }
     /// The same fact about another value.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Fact<U> {
+    pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Fact<U> {
         match self {
             Self::Known { value, grade, because, evidence } => {
                 Fact::Known { value: f(value), grade, because, evidence }
             }
-            Self::Inconclusive { because, evidence } => Fact::Inconclusive { because, evidence },
+            Self::Inconclusive { possible, because, evidence } => {
+                let possible = possible.into_iter().map(f).collect();
+                Fact::Inconclusive { possible, because, evidence }
+            }
             Self::NotTested { because } => Fact::NotTested { because },
         }
+    }
+}
+
+impl<T: Values> Fact<T> {
+    /// Tested, with these values left. Brings them into the contract's order; all of them, or none
+    /// (which no network can show), exclude nothing.
+    pub fn narrowed(left: &[T], because: impl Into<String>, evidence: Vec<EvidenceId>) -> Self {
+        let possible: Vec<T> = T::VALUES.iter().copied().filter(|v| left.contains(v)).collect();
+        let possible = if possible.len() == T::VALUES.len() { Vec::new() } else { possible };
+        Self::Inconclusive { possible, because: because.into(), evidence }
+    }
+
+    /// The values that the fact leaves possible, in the order of the contract; never empty.
+    pub fn possible(&self) -> Vec<T> {
+        match self {
+            Self::Known { value, .. } => vec![*value],
+            Self::Inconclusive { possible, .. } if !possible.is_empty() => {
+                T::VALUES.iter().copied().filter(|v| possible.contains(v)).collect()
+            }
+            Self::Inconclusive { .. } | Self::NotTested { .. } => T::VALUES.to_vec(),
+        }
+    }
+
+    /// Whether any value is excluded.
+    pub fn excludes_some(&self) -> bool {
+        self.possible().len() < T::VALUES.len()
     }
 }
 
@@ -169,4 +202,45 @@ pub struct Finding {
     pub severity: Severity,
     /// One or two sentences: what, and what to do.
     pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nat::{Filtering, Mapping};
+
+    const DEPENDENT: [Mapping; 2] = [Mapping::AddressAndPortDependent, Mapping::AddressDependent];
+
+    #[test]
+    fn what_is_left_is_written_in_the_order_of_the_contract() {
+        let fact = Fact::narrowed(&DEPENDENT, "it depends", vec!["t1".to_owned()]);
+        let json = serde_json::to_value(&fact).expect("serializable");
+        let expected = serde_json::json!({
+            "status": "inconclusive",
+            "possible": ["address-dependent", "address-and-port-dependent"],
+            "because": "it depends",
+            "evidence": ["t1"],
+        });
+        assert_eq!(json, expected);
+        assert_eq!(serde_json::from_value::<Fact<Mapping>>(json).expect("readable"), fact);
+    }
+
+    #[test]
+    fn a_report_saved_before_the_field_was_there_excludes_nothing() {
+        let old = r#"{"status":"inconclusive","because":"lost","evidence":[]}"#;
+        let fact: Fact<Filtering> = serde_json::from_str(old).expect("readable");
+        assert_eq!(fact.possible(), Filtering::ALL);
+        assert_eq!(serde_json::to_string(&fact).expect("serializable"), old);
+    }
+
+    #[test]
+    fn every_fact_says_what_is_left() {
+        let known = Fact::proven(true, "", vec![]);
+        assert_eq!((known.possible(), known.excludes_some()), (vec![true], true));
+        let untested: Fact<bool> = Fact::not_tested("");
+        assert_eq!((untested.possible(), untested.excludes_some()), (vec![true, false], false));
+        let all = Fact::narrowed(Mapping::ALL, "", vec![]);
+        assert_eq!(all, Fact::inconclusive("", vec![]));
+        assert_eq!(Fact::<Mapping>::narrowed(&[], "", vec![]).possible(), Mapping::ALL);
+    }
 }
