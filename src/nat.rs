@@ -4,6 +4,7 @@
 //! One [`NatSpec`], read from TOML, drives the model in `sim`, the nftables text in `lab`, and the
 //! prediction ([`pair`]) that both are held against.
 
+pub mod address;
 pub mod pair;
 
 use schemars::JsonSchema;

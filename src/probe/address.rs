@@ -1,51 +1,7 @@
 //! Whether an advertised alternate address is fit to rest a test on.
 
-use std::net::{IpAddr, SocketAddr};
-
-/// How far an address reaches, nearest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reach {
-    Nowhere,
-    Loopback,
-    Link,
-    Site,
-    Carrier,
-    Global,
-}
-
-fn reach(ip: IpAddr) -> Reach {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            if v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast() || a == 0 || a >= 240 {
-                Reach::Nowhere
-            } else if v4.is_loopback() {
-                Reach::Loopback
-            } else if v4.is_link_local() {
-                Reach::Link
-            } else if v4.is_private() {
-                Reach::Site
-            } else if a == 100 && (64..128).contains(&b) {
-                Reach::Carrier
-            } else {
-                Reach::Global
-            }
-        }
-        IpAddr::V6(v6) => {
-            if v6.is_unspecified() || v6.is_multicast() {
-                Reach::Nowhere
-            } else if v6.is_loopback() {
-                Reach::Loopback
-            } else if v6.is_unicast_link_local() {
-                Reach::Link
-            } else if v6.is_unique_local() {
-                Reach::Site
-            } else {
-                Reach::Global
-            }
-        }
-    }
-}
+use crate::nat::address::{Reach, reach};
+use std::net::SocketAddr;
 
 /// What is wrong with an OTHER-ADDRESS (RFC 5780 section 7.4), one clause; `Ok` when nothing is.
 ///
