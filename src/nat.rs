@@ -5,6 +5,7 @@
 //! prediction ([`pair`]) that both are held against.
 
 pub mod address;
+pub mod hostile;
 pub mod pair;
 
 use schemars::JsonSchema;

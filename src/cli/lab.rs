@@ -198,8 +198,7 @@ impl<F: ByExtension> Files<F> {
 }
 
 fn json<T: serde::Serialize>(document: &T) -> Result<String, Failure> {
-    serde_json::to_string_pretty(document)
-        .map(|text| text + "\n")
+    crate::report::json::document(document)
         .map_err(|e| Failure::run(format!("the document cannot be written: {e}")))
 }
 

@@ -1,35 +1,19 @@
 //! Everything that came from the network or from a file is hostile: it must neither steer a
 //! terminal nor be read as Markdown.
 
+use crate::nat::hostile::is_hostile;
 use std::borrow::Cow;
 use std::fmt::Write as _;
-
-/// Characters that move the cursor, hide text or turn its direction.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
-}
 
 /// Text that is safe to print on a terminal, on one line.
 #[must_use]
 pub fn terminal(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
+    if !text.chars().any(is_hostile) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_unsafe(c) {
+        if is_hostile(c) {
             safe.extend(c.escape_unicode());
         } else {
             safe.push(c);

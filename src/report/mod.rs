@@ -8,6 +8,7 @@ mod build;
 pub mod connect;
 mod escape;
 mod explain;
+pub mod json;
 mod markdown;
 pub mod matrix;
 mod prose;
@@ -172,7 +173,7 @@ impl Report {
     /// # Errors
     /// Never for a report built by this program: all map keys are text.
     pub fn json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(self).map(|text| text + "\n")
+        json::document(self)
     }
 
     /// Whether anything definite was told: some path's mapping or filtering is known, or UDP is
@@ -212,5 +213,7 @@ impl Document for Report {
     }
 }
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;

@@ -110,7 +110,7 @@ fn judgement(mapping: Fact<Mapping>, filtering: Fact<Filtering>) -> Judgement {
     }
 }
 
-fn cone() -> Judgement {
+pub(super) fn cone() -> Judgement {
     judgement(
         Fact::proven(
             Mapping::EndpointIndependent,
@@ -125,7 +125,7 @@ fn cone() -> Judgement {
     )
 }
 
-fn report(judgement: Judgement) -> Report {
+pub(super) fn report(judgement: Judgement) -> Report {
     let mut report =
         Report::new("2026-11-25T06:40:00Z".into(), 640, vec![(record(), judgement)], vec![]);
     report.host = Host { os: "linux".into(), arch: "x86_64".into() };

@@ -1,5 +1,7 @@
 //! Text from the network is hostile: it must not move a cursor, hide, or turn round a line.
 
+use crate::nat::hostile::is_hostile;
+
 /// At most this many characters are kept.
 const LONGEST: usize = 128;
 
@@ -11,16 +13,8 @@ pub fn safe(bytes: &[u8]) -> String {
     let text = text.trim_end_matches(['\0', ' ']);
     text.chars()
         .take(LONGEST)
-        .map(|c| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c })
+        .map(|c| if is_hostile(c) { char::REPLACEMENT_CHARACTER } else { c })
         .collect()
-}
-
-/// Control characters, and the invisible ones that change the order or the look of a line.
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{061c}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

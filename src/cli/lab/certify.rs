@@ -1,6 +1,6 @@
 //! `natscope lab certify`.
 
-use super::table::table;
+use super::table::{safe, table};
 use super::{Files, Format, code, find_all, inside, json, print, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::lab::certify::{Certificate, Row, SCHEMA};
@@ -98,8 +98,7 @@ fn render(document: &Certificate, format: Format) -> Result<String, Failure> {
     for row in document.rows.iter().filter(|row| !row.agrees) {
         for axis in row.disagreements() {
             let measured = row.measured.get(axis);
-            let _ = writeln!(
-                text,
+            let line = format!(
                 "{}: {axis}: label {}, measured {}",
                 row.nat,
                 row.expected.get(axis).map_or("nothing".into(), plain),
@@ -108,6 +107,7 @@ fn render(document: &Certificate, format: Format) -> Result<String, Failure> {
                     None => format!("nothing definite: {}", fact.because()),
                 })
             );
+            let _ = writeln!(text, "{}", safe(format, &line));
         }
     }
     let agreeing = document.rows.iter().filter(|row| row.agrees).count();

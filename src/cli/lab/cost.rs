@@ -1,6 +1,6 @@
 //! `natscope lab cost`.
 
-use super::table::{paragraph, table};
+use super::table::{paragraph, safe, table};
 use super::{Files, Format, code, find, inside, json, print, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::lab::cost::{Cost, Cpu, Need, RelayCost, RelayPlan, Shares, Way};
@@ -305,7 +305,7 @@ fn need(format: Format, cost: &Cost) -> String {
 /// A paragraph: wrapped for a terminal.
 fn sentence(format: Format, text: &str) -> String {
     match format {
-        Format::Markdown => format!("{text}\n\n"),
+        Format::Markdown => format!("{}\n\n", safe(format, text)),
         _ => format!("\n{}", paragraph(text)),
     }
 }

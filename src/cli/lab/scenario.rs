@@ -1,7 +1,7 @@
 //! `natscope lab run SCENARIO`.
 
 use super::certify::plain;
-use super::table::table;
+use super::table::{safe, table};
 use super::{Files, Format, code, inside, json, print, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::lab::catalogue::Catalogue;
@@ -118,9 +118,12 @@ fn render(result: &ScenarioResult, format: Format) -> Result<String, Failure> {
             vec![peer.peer.to_string(), needs.to_owned()]
         })
         .collect();
+    let safe = |text: &str| safe(format, text);
     let title = match format {
-        Format::Markdown => format!("## {}\n\n{}\n\n", result.scenario, result.summary),
-        _ => format!("{}: {}\n\n", result.scenario, result.summary),
+        Format::Markdown => {
+            format!("## {}\n\n{}\n\n", safe(&result.scenario), safe(&result.summary))
+        }
+        _ => safe(&format!("{}: {}", result.scenario, result.summary)) + "\n\n",
     };
     let verdict = if row.agrees { "measured as expected" } else { "NOT as expected" };
     let gap = if format == Format::Markdown { "" } else { "\n" };
@@ -134,7 +137,7 @@ fn render(result: &ScenarioResult, format: Format) -> Result<String, Failure> {
         table(format, &["towards a peer behind", "this host needs"], &peers),
         capital(verdict),
         row.seconds,
-        result.meaning
+        safe(&result.meaning)
     ))
 }
 

@@ -1,7 +1,7 @@
 //! Tables, as text and as Markdown.
 
 use super::Format;
-use crate::report::escape_terminal;
+use crate::report::{escape_markdown, escape_terminal};
 use tabled::builder::Builder;
 use tabled::settings::peaker::Priority;
 use tabled::settings::{Style, Width};
@@ -15,7 +15,7 @@ pub(super) fn table(format: Format, head: &[&str], rows: &[Vec<String>]) -> Stri
     builder.push_record(head.iter().copied());
     for row in rows {
         builder.push_record(row.iter().map(|cell| match format {
-            Format::Markdown => cell.replace('|', "\\|"),
+            Format::Markdown => escape_markdown(cell),
             _ => escape_terminal(cell).into_owned(),
         }));
     }
@@ -32,6 +32,14 @@ pub(super) fn table(format: Format, head: &[&str], rows: &[Vec<String>]) -> Stri
         text.push('\n');
     }
     text
+}
+
+/// A line of text that may hold names from files and words from the network.
+pub(super) fn safe(format: Format, text: &str) -> String {
+    match format {
+        Format::Markdown => escape_markdown(text),
+        _ => escape_terminal(text).into_owned(),
+    }
 }
 
 /// Text for a terminal, wrapped between words.

@@ -112,7 +112,7 @@ fn given(here: Option<Side>, there: Option<Side>) -> Given {
     }
 }
 
-fn both(connection: Connection) -> ConnectReport {
+pub(in crate::report) fn both(connection: Connection) -> ConnectReport {
     let (offer, answer) = (side(Role::Offer, 1, connection), side(Role::Answer, 2, connection));
     ConnectReport::new(given(Some(answer), Some(offer)))
 }

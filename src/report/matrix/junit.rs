@@ -2,6 +2,7 @@
 
 use super::{autopsies, headline, run};
 use crate::lab::matrix::{Cell, Matrix};
+use crate::report::escape::terminal;
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;
 
@@ -28,15 +29,20 @@ fn case(cell: &Cell, complete: bool) -> TestCase {
         (false, None) if complete => TestCaseStatus::non_success(NonSuccessKind::Error),
         (false, None) => TestCaseStatus::skipped(),
     };
-    status.set_message(cell.faults.join("; "));
+    status.set_message(&*terminal(&cell.faults.join("; ")));
     status.set_type("natscope-matrix");
-    status.set_description(autopsies(cell).join("\n"));
-    let mut case = TestCase::new(format!("{} × {}", cell.a, cell.b), status);
+    status.set_description(lines(autopsies(cell)));
+    let mut case = TestCase::new(&*terminal(&format!("{} × {}", cell.a, cell.b)), status);
     case.set_classname("natscope.lab.matrix");
     let ms: f64 = cell.runs.iter().map(|run| run.ms).sum();
     case.set_time(Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default());
-    let lines: Vec<String> =
-        std::iter::once(headline(cell)).chain(cell.runs.iter().map(run)).collect();
-    case.set_system_out(lines.join("\n"));
+    let said = std::iter::once(headline(cell)).chain(cell.runs.iter().map(run));
+    case.set_system_out(lines(said));
     case
+}
+
+/// Lines that a console may show: names of NATs come from files.
+fn lines(all: impl IntoIterator<Item = String>) -> String {
+    let safe: Vec<String> = all.into_iter().map(|line| terminal(&line).into_owned()).collect();
+    safe.join("\n")
 }

@@ -134,4 +134,4 @@ fn summary(matrix: &Matrix) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -33,7 +33,7 @@ fn run_of(first: End, turn: bool, outcome: RunOutcome) -> Run {
 }
 
 /// A cell with each verdict, one of them wrong, one unknown.
-fn matrix() -> Matrix {
+pub(in crate::report) fn matrix() -> Matrix {
     let names = ["eim-eif", "eim-apdf", "apdm-eif", "symmetric"];
     let nats: Vec<NatSpec> =
         names.iter().map(|name| Catalogue::embedded().find(name).unwrap()).collect();

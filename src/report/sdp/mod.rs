@@ -212,9 +212,9 @@ impl Document for SdpReport {
         markdown(self)
     }
     fn json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(self).map(|text| text + "\n")
+        crate::report::json::document(self)
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -14,7 +14,7 @@ pub fn text(report: &SdpReport) -> String {
     let mut out = String::new();
     for description in &report.descriptions {
         let kind = description.kind.as_deref().unwrap_or("description");
-        let _ = writeln!(out, "{} ({kind})\n", terminal(&description.source));
+        let _ = writeln!(out, "{} ({})\n", terminal(&description.source), terminal(kind));
         for line in &description.lines {
             let _ = writeln!(out, "{:>4}  {}", line.line, terminal(&line.text));
             paragraph(&mut out, "        ", &line.meaning);
@@ -96,7 +96,7 @@ pub fn markdown(report: &SdpReport) -> String {
     let mut out = format!("## Session description\n\n**{}**\n", safe(&report.summary));
     for description in &report.descriptions {
         let kind = description.kind.as_deref().unwrap_or("description");
-        let _ = writeln!(out, "\n### {} ({kind})\n", safe(&description.source));
+        let _ = writeln!(out, "\n### {} ({})\n", safe(&description.source), safe(kind));
         for finding in &description.findings {
             let _ = writeln!(out, "- {}: {}", severity(finding.severity), safe(&finding.text));
         }

@@ -25,7 +25,7 @@ fn description(ufrag: &str, candidates: Vec<Candidate>) -> Description {
 }
 
 /// Home, behind one NAT.
-fn home(ufrag: &str, relay: bool) -> Description {
+pub(in crate::report) fn home(ufrag: &str, relay: bool) -> Description {
     let base = Some("192.168.1.7:40000");
     let mut candidates = vec![
         candidate(Kind::Host, "192.168.1.7:40000", None),
@@ -58,7 +58,7 @@ fn explain(sdp: &str) -> SdpReport {
     SdpReport::new(("offer.sdp", &read(sdp).unwrap()), None)
 }
 
-fn both(offer: &Message, answer: &Message) -> SdpReport {
+pub(in crate::report) fn both(offer: &Message, answer: &Message) -> SdpReport {
     let (offer, answer) = (read(&offer.to_sdp()).unwrap(), read(&answer.to_sdp()).unwrap());
     SdpReport::new(("offer.sdp", &offer), Some(("answer.sdp", &answer)))
 }
