@@ -1,6 +1,7 @@
 //! The servers to ask: `--server`, else `natscope.toml`, else a short list of public ones.
 
 use super::exit::Failure;
+use crate::net::file;
 use crate::stun::uri::{Scheme, Uri};
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
@@ -49,7 +50,7 @@ pub fn servers(given: &[Uri]) -> Result<Vec<Uri>, Failure> {
         return Ok(given.to_vec());
     }
     for path in paths() {
-        let text = match std::fs::read_to_string(&path) {
+        let text = match file::read_text(&path, file::SMALL) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {

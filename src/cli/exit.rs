@@ -56,6 +56,17 @@ impl Failure {
     pub fn usage(message: impl Into<String>) -> Self {
         Self { code: USAGE, message: message.into() }
     }
+    /// All of these as one; nothing when there are none.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn all(failures: impl IntoIterator<Item = Self>) -> Result<(), Self> {
+        let joined = failures.into_iter().reduce(|mut all, next| {
+            all.message = format!("{}\n{}", all.message, next.message);
+            all
+        });
+        joined.map_or(Ok(()), Err)
+    }
     /// Prints the message and gives the exit code.
     #[must_use]
     pub fn tell(&self) -> ExitCode {

@@ -10,14 +10,13 @@ mod show;
 mod table;
 
 use super::exit::{Failure, Outcome};
-use super::output;
+use super::output::{self, Format};
 use crate::lab::catalogue::Catalogue;
 use crate::lab::kernel::LabError;
 use crate::lab::kernel::supervisor::{self, Role};
 use crate::nat::NatSpec;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use std::future::Future;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Arguments of `natscope lab`.
@@ -25,17 +24,6 @@ use std::process::ExitCode;
 pub struct LabArgs {
     #[command(subcommand)]
     verb: Verb,
-}
-
-/// How a result is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Tables
-    Text,
-    /// One document
-    Json,
-    /// To paste into a ticket
-    Markdown,
 }
 
 /// A NAT: its name, an alias, a composed name such as adm-apdf-random, or a TOML file.
@@ -140,61 +128,6 @@ fn stop_signal() -> Result<tokio::sync::watch::Receiver<bool>, Failure> {
         tell.closed().await;
     });
     Ok(stop)
-}
-
-/// A format that a file's name can ask for.
-trait ByExtension: Copy {
-    /// The endings that there are, for messages.
-    const ENDINGS: &str;
-
-    /// The format of files whose names end so.
-    fn of(extension: &str) -> Option<Self>;
-}
-
-impl ByExtension for Format {
-    const ENDINGS: &str = ".json, .md or .txt";
-
-    fn of(extension: &str) -> Option<Self> {
-        match extension {
-            "json" => Some(Self::Json),
-            "md" => Some(Self::Markdown),
-            "txt" => Some(Self::Text),
-            _ => None,
-        }
-    }
-}
-
-/// Files of `--output`, created before the run; the name's ending chooses the format.
-#[derive(Debug)]
-struct Files<F = Format>(Vec<(PathBuf, F, std::fs::File)>);
-
-impl<F: ByExtension> Files<F> {
-    fn create(paths: &[PathBuf]) -> Result<Self, Failure> {
-        let open = |path: &PathBuf| {
-            let format = path.extension().and_then(|e| e.to_str()).and_then(F::of);
-            let format = format.ok_or_else(|| {
-                let (path, endings) = (path.display(), F::ENDINGS);
-                Failure::usage(format!("--output {path}: the name must end in {endings}"))
-            })?;
-            let file = std::fs::File::create(path).map_err(|e| {
-                Failure::run(format!(
-                    "cannot write {}: {e}\nname another file with --output",
-                    path.display()
-                ))
-            })?;
-            Ok((path.clone(), format, file))
-        };
-        paths.iter().map(open).collect::<Result<_, _>>().map(Self)
-    }
-
-    fn write(self, render: impl Fn(F) -> Result<String, Failure>) -> Result<(), Failure> {
-        use std::io::Write as _;
-        for (path, format, mut file) in self.0 {
-            file.write_all(render(format)?.as_bytes())
-                .map_err(|e| Failure::run(format!("cannot write {}: {e}", path.display())))?;
-        }
-        Ok(())
-    }
 }
 
 fn json<T: serde::Serialize>(document: &T) -> Result<String, Failure> {

@@ -12,6 +12,7 @@ mod probe;
 mod progress;
 mod report;
 mod serve;
+mod stop;
 mod turn;
 
 use clap::{Parser, Subcommand};

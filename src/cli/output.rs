@@ -1,9 +1,11 @@
-//! Where documents go: stdout, and files that are created before the run starts.
+//! Where documents go: stdout, and files that have their place before the run starts.
+
+mod place;
 
 use super::exit::Failure;
 use crate::report::Document;
 use clap::ValueEnum;
-use std::fs::File;
+use place::Place;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub enum Format {
     /// For a terminal, 80 columns
     Text,
-    /// One document, see docs/report.md
+    /// One document, for programs
     Json,
     /// To paste into a ticket
     Markdown,
@@ -29,10 +31,25 @@ impl Format {
                 .map_err(|error| Failure::run(format!("could not write the report: {error}"))),
         }
     }
+}
 
-    /// The format that a file's name asks for.
-    fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+/// A format that a file's name can ask for.
+pub trait ByExtension: Copy + Send + Sync + 'static {
+    /// The endings that there are, for messages.
+    const ENDINGS: &str;
+    /// What a pipe or a device gets whose name asks for none.
+    const PLAIN: Self;
+
+    /// The format of files whose names end so, in lower case.
+    fn of(extension: &str) -> Option<Self>;
+}
+
+impl ByExtension for Format {
+    const ENDINGS: &str = ".json, .md or .txt";
+    const PLAIN: Self = Self::Json;
+
+    fn of(extension: &str) -> Option<Self> {
+        match extension {
             "json" => Some(Self::Json),
             "md" | "markdown" => Some(Self::Markdown),
             "txt" | "text" => Some(Self::Text),
@@ -43,58 +60,100 @@ impl Format {
 
 /// A file named by `--output`, with the format that its name asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct Target<F = Format> {
     path: PathBuf,
-    format: Format,
+    format: F,
 }
 
 /// Reads the argument of `--output`.
 ///
 /// # Errors
 /// When the name asks for no known format.
-pub fn parse(text: &str) -> Result<Target, String> {
+pub fn parse<F: ByExtension>(text: &str) -> Result<Target<F>, String> {
     let path = PathBuf::from(text);
-    let format = Format::of(&path)
-        .ok_or("the name must end in .json, .md or .txt, which chooses the format")?;
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    let format = extension.as_deref().and_then(F::of);
+    let format = format.or_else(|| is_special(&path).then_some(F::PLAIN));
+    let format = format
+        .ok_or_else(|| format!("the name must end in {}, which chooses the format", F::ENDINGS))?;
     Ok(Target { path, format })
 }
 
-/// The files of `--output`, open.
-#[derive(Debug)]
-pub struct Files(Vec<(Target, File)>);
+/// Pipes and devices have names that are not chosen for a format.
+fn is_special(path: &Path) -> bool {
+    let there = std::fs::metadata(path);
+    path.starts_with("/dev") || there.is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
+}
 
-impl Files {
-    /// Creates them, so that a long run cannot end without a place for its result.
+/// The places of `--output`.
+#[derive(Debug)]
+pub struct Files<F = Format>(Vec<(Target<F>, Place)>);
+
+impl<F: ByExtension> Files<F> {
+    /// Makes sure of them, so that a long run cannot end without a place for its result. What is
+    /// there stays until the result is whole.
     ///
     /// # Errors
-    /// When one cannot be created.
-    pub fn create(targets: &[Target]) -> Result<Self, Failure> {
-        let open = |target: &Target| {
-            File::create(&target.path)
-                .map(|file| (target.clone(), file))
-                .map_err(|error| failed(&target.path, &error))
-        };
-        targets.iter().map(open).collect::<Result<_, _>>().map(Self)
+    /// When one cannot be written, or is named twice.
+    pub fn create(targets: &[Target<F>]) -> Result<Self, Failure> {
+        let mut all: Vec<(Target<F>, Place)> = Vec::new();
+        for target in targets {
+            let place =
+                Place::open(&target.path).map_err(|error| unopened(&target.path, &error))?;
+            if place.is_file() && all.iter().any(|(_, other)| other.file() == place.file()) {
+                return Err(Failure::usage(format!(
+                    "--output {}: two of the names lead to this one file",
+                    target.path.display()
+                )));
+            }
+            all.push((target.clone(), place));
+        }
+        Ok(Self(all))
     }
 
-    /// Writes the report into each.
+    /// Writes the document into each, and prints it on stdout in `format`. All are tried even when
+    /// one fails: a full disk must not cost what was measured. `render` gets the format, and
+    /// whether there may be colours.
     ///
     /// # Errors
-    /// When one cannot be written.
-    pub fn write(self, report: &dyn Document) -> Result<(), Failure> {
-        for (target, mut file) in self.0 {
-            let document = target.format.render(report, false)?;
-            file.write_all(document.as_bytes()).map_err(|error| failed(&target.path, &error))?;
-        }
-        Ok(())
+    /// What failed, each in a line.
+    pub fn deliver(
+        self,
+        format: F,
+        render: impl Fn(F, bool) -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
+        let write = |(target, place): (Target<F>, Place)| {
+            let kept = place.keeps();
+            let document = render(target.format, false)?;
+            place.write(document.as_bytes()).map_err(|error| {
+                let kept = if kept { "; what was there is unchanged" } else { "" };
+                Failure::run(format!("cannot write {}: {error}{kept}", target.path.display()))
+            })
+        };
+        let failed = self.0.into_iter().filter_map(|file| write(file).err());
+        let failed: Vec<Failure> = failed.collect();
+        let printed = render(format, colour()).and_then(|document| print(&document));
+        Failure::all(failed.into_iter().chain(printed.err()))
     }
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::run(format!(
-        "cannot write {}: {error}\nname another file with --output",
-        path.display()
-    ))
+/// Why there is no place, and what to do.
+fn unopened(path: &Path, error: &std::io::Error) -> Failure {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let why = match (error.kind(), folder) {
+        (ErrorKind::NotFound, Some(folder)) => format!("there is no folder {}", folder.display()),
+        (ErrorKind::IsADirectory, _) => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    };
+    Failure::run(format!("cannot write {}: {why}\nname another file with --output", path.display()))
+}
+
+/// Puts a text in the place of a file, whole and at once.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    Place::open(path)?.write(text.as_bytes())
 }
 
 /// Prints a document and nothing else on stdout; colours pass only to a terminal. A reader that

@@ -5,7 +5,7 @@ use super::expect::{self, Expect};
 use super::output::{self, Files, Format, Target};
 use super::progress::Progress;
 use super::turn::{self, Credentials, TurnArgs};
-use super::{config, exit, runtime};
+use super::{config, exit, runtime, stop};
 use crate::net::bind::Bind;
 use crate::net::probe::Options;
 use crate::net::tls::Tls;
@@ -61,7 +61,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE", value_parser = output::parse)]
+    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
     output: Vec<Target>,
     /// Exit with 4 unless this holds, such as mapping=endpoint-independent (repeatable)
     #[arg(long, value_name = "AXIS=VALUE", value_parser = expect::parse)]
@@ -112,8 +112,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     // a name that is still being looked up must not hold the program
     runtime.shutdown_background();
     let report = report?;
-    files.write(&report)?;
-    output::print(&args.format.render(&report, output::colour())?)?;
+    files.deliver(args.format, |format, colour| format.render(&report, colour))?;
     Ok(conclude(args, &report))
 }
 
@@ -138,7 +137,7 @@ fn conclude(args: &Args, report: &Report) -> Outcome {
 async fn measure(args: &Args, servers: &[Uri], relays: &Relays) -> Result<Report, Failure> {
     let started = jiff::Timestamp::now();
     let clock = Instant::now();
-    let stop = stop_on_signal()?;
+    let stop = stop::on_signal()?;
     let progress = RefCell::new(Progress::new());
     progress.borrow().doing("looking up the servers");
     let mut findings = Vec::new();
@@ -254,30 +253,6 @@ async fn run_paths(
     };
     let (four, six) = tokio::join!(one(Family::Ipv4), one(Family::Ipv6));
     four.into_iter().chain(six).collect()
-}
-
-/// Becomes true on Ctrl-C or SIGTERM; a second one ends the program at once.
-pub(super) fn stop_on_signal() -> Result<watch::Receiver<bool>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error| Failure::run(format!("cannot listen for signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        let mut stopping = false;
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if stopping {
-                std::process::exit(130);
-            }
-            stopping = true;
-            let _ = sender.send(true);
-        }
-    });
-    Ok(receiver)
 }
 
 /// The addresses of each server, looked up side by side.

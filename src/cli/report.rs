@@ -4,8 +4,10 @@ mod sdp;
 
 use super::exit::{Failure, Outcome};
 use super::output::{self, Files, Format, Target};
+use crate::net::file;
 use crate::report::{Report, explain, read};
 use clap::Subcommand;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `natscope report`.
@@ -25,7 +27,7 @@ enum Verb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
         /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-        #[arg(long, value_name = "FILE", value_parser = output::parse)]
+        #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
         output: Vec<Target>,
     },
     /// Say what each answer means, why it is believed, and from which packets
@@ -46,8 +48,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         Verb::Show { file, format, output } => {
             let report = load(file)?.judged_again();
             let files = Files::create(output)?;
-            output::print(&format.render(&report, output::colour())?)?;
-            files.write(&report)?;
+            files.deliver(*format, |format, colour| format.render(&report, colour))?;
         }
         Verb::Sdp(args) => sdp::run(args)?,
         Verb::Explain { file } => output::print(&explain(&load(file)?.judged_again()))?,
@@ -55,13 +56,22 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-fn load(file: &Path) -> Result<Report, Failure> {
-    let text = if file == Path::new("-") {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(file)
+/// The longest report that is read, in bytes: a run that asks a dozen servers writes about 300 kB.
+const LONGEST: u64 = 64 << 20;
+
+fn load(path: &Path) -> Result<Report, Failure> {
+    let name = if path == Path::new("-") { "stdin".into() } else { path.display().to_string() };
+    let text = file::read_or_stdin(path, LONGEST).and_then(file::text);
+    let text = text.map_err(|error| unread(&name, &error))?;
+    read(&text).map_err(|error| Failure::run(format!("{name}: {error}")))
+}
+
+/// Why a file could not be read.
+pub(super) fn unread(name: &str, error: &std::io::Error) -> Failure {
+    let why = match error.kind() {
+        ErrorKind::NotFound => "there is no such file".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder; name a file in it".to_owned(),
+        _ => error.to_string(),
     };
-    let text =
-        text.map_err(|error| Failure::run(format!("cannot read {}: {error}", file.display())))?;
-    read(&text).map_err(|error| Failure::run(format!("{}: {error}", file.display())))
+    Failure::run(format!("cannot read {name}: {why}"))
 }

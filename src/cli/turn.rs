@@ -1,6 +1,7 @@
 //! The flags of commands that use a TURN server.
 
 use super::exit::Failure;
+use crate::net::file;
 use crate::net::resolve::{Family, resolve};
 use crate::net::tls::Tls;
 use crate::stun::uri::{Host, Scheme, Transport, Uri};
@@ -92,13 +93,13 @@ impl TurnArgs {
     }
 
     fn password(&self) -> Result<Option<String>, Failure> {
-        let Some(file) = &self.password_file else { return Ok(self.password.clone()) };
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::run(format!("--password-file {}: {error}", file.display()))
+        let Some(path) = &self.password_file else { return Ok(self.password.clone()) };
+        let text = file::read_text(path, file::SMALL).map_err(|error| {
+            Failure::run(format!("--password-file {}: {error}", path.display()))
         })?;
         let line = text.lines().next().unwrap_or_default();
         if line.is_empty() {
-            let message = format!("--password-file {}: its first line is empty", file.display());
+            let message = format!("--password-file {}: its first line is empty", path.display());
             return Err(Failure::run(message));
         }
         Ok(Some(line.to_owned()))

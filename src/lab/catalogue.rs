@@ -1,6 +1,7 @@
 //! The catalogue of NATs: descriptions in TOML, embedded in the program and loadable from a path.
 
 use crate::nat::{Allocation, Bug, Filtering, Mapping, NatSpec, Translation};
+use crate::net::file;
 use std::path::Path;
 
 macro_rules! embedded {
@@ -155,11 +156,7 @@ pub fn load(path: &Path) -> Result<NatSpec, CatalogueError> {
 pub(super) fn read(path: &Path) -> Result<String, CatalogueError> {
     let unreadable =
         |reason: String| CatalogueError::Unreadable { file: path.display().to_string(), reason };
-    let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.len();
-    if size > 1 << 20 {
-        return Err(unreadable("larger than a megabyte: this is no description".into()));
-    }
-    std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))
+    file::read_text(path, file::SMALL).map_err(|e| unreadable(e.to_string()))
 }
 
 /// Reads a description from its text; `file` is for messages, and its stem must be the name.

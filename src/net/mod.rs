@@ -9,6 +9,7 @@ pub mod bind;
 pub mod connect;
 #[cfg(target_os = "linux")]
 mod errqueue;
+pub mod file;
 pub mod ice;
 pub mod probe;
 pub mod resolve;

@@ -34,7 +34,8 @@ impl Tls {
     pub fn new(ca: Option<&Path>) -> Result<Self, CaError> {
         let Some(file) = ca else { return Ok(Self::default()) };
         let fail = |why: String| CaError { file: file.to_owned(), why };
-        let bytes = std::fs::read(file).map_err(|error| fail(error.to_string()))?;
+        let bytes = super::file::read(file, super::file::CERTIFICATES)
+            .map_err(|error| fail(error.to_string()))?;
         let extra = CertificateDer::pem_slice_iter(&bytes)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| fail(text::safe(error.to_string().as_bytes())))?;

@@ -7,9 +7,9 @@ use serde::Deserialize;
 /// Why a document is not a report that this version can read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Not JSON, or not the fields of a report.
+    /// Not JSON, or not the fields of a report: why, in words.
     #[error("not a natscope report: {0}")]
-    Malformed(#[from] serde_json::Error),
+    Malformed(String),
     /// JSON of another kind.
     #[error("not a natscope report: its schema is `{}`, not `{SCHEMA}`", super::escape_terminal(.0))]
     OtherSchema(String),
@@ -23,6 +23,29 @@ pub enum ReadError {
     #[error("this report is damaged: {0}")]
     Damaged(String),
 }
+
+impl From<serde_json::Error> for ReadError {
+    fn from(error: serde_json::Error) -> Self {
+        use serde_json::error::Category;
+        let why = match error.classify() {
+            Category::Eof if error.line() == 1 && error.column() == 0 => "it is empty".to_owned(),
+            Category::Eof => {
+                format!("it ends in the middle (line {}): was it cut off?", error.line())
+            }
+            Category::Syntax | Category::Io => format!("it is not JSON: {error}"),
+            Category::Data => error.to_string(),
+        };
+        // serde quotes what it did not expect, whole
+        let mut shown: String = why.chars().take(LONGEST).collect();
+        if shown.len() < why.len() {
+            shown.push('…');
+        }
+        Self::Malformed(super::escape_terminal(&shown).into_owned())
+    }
+}
+
+/// Characters of a reason that are shown.
+const LONGEST: usize = 300;
 
 /// The one field that every version has.
 #[derive(Deserialize)]

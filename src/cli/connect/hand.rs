@@ -115,15 +115,7 @@ impl Hand for Hands {
 
 /// Writes a file at once and whole: the other side may be waiting for it.
 fn write(file: &Path, text: &str) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("cannot write {}: {error}", file.display());
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = file.with_file_name(name);
-    std::fs::write(&part, text).map_err(failed)?;
-    std::fs::rename(&part, file).map_err(|error| {
-        let _ = std::fs::remove_file(&part);
-        failed(error)
-    })
+    output::replace(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
 /// Waits for a file to be there and whole.
@@ -149,10 +141,8 @@ async fn from_file(file: &Path, since: Option<SystemTime>) -> Result<Message, St
 
 fn load(file: &Path) -> Result<Message, String> {
     let name = file.display();
-    let most = u64::try_from(sdp::LONGEST).unwrap_or(u64::MAX).saturating_add(16);
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)
-        .and_then(|file| file.take(most).read_to_end(&mut bytes))
+    let most = u64::try_from(sdp::LONGEST).unwrap_or(u64::MAX);
+    let bytes = crate::net::file::read(file, most)
         .map_err(|error| format!("cannot read {name}: {error}"))?;
     read(&String::from_utf8_lossy(&bytes)).map_err(|error| match error.place {
         Some(_) => format!("{name}, {error}"),

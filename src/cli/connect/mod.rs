@@ -4,10 +4,10 @@ mod hand;
 
 use super::exit::{self, Failure, Outcome, tell};
 use super::output::{self, Files, Format, Target};
-use super::probe::{look_up, parse_bind, parse_duration, stop_on_signal};
+use super::probe::{look_up, parse_bind, parse_duration};
 use super::progress::Progress;
 use super::turn::{self, Credentials, TurnArgs};
-use super::{config, runtime};
+use super::{config, runtime, stop};
 use crate::ice::{Connection, Pace, Policy};
 use crate::net::bind::Bind;
 use crate::net::connect::{self, Config, Meeting, Room};
@@ -91,7 +91,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE", value_parser = output::parse)]
+    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
     output: Vec<Target>,
     /// Exit with 4 unless the peers connect like this
     #[arg(long, value_enum, value_name = "HOW")]
@@ -144,8 +144,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     // a name that is still being looked up, or a read from stdin, must not hold the program
     runtime.shutdown_background();
     let report = report?;
-    files.write(&report)?;
-    output::print(&args.format.render(&report, output::colour())?)?;
+    files.deliver(args.format, |format, colour| format.render(&report, colour))?;
     Ok(conclude(args, &report))
 }
 
@@ -175,7 +174,7 @@ async fn attempt(
 ) -> Result<ConnectReport, Failure> {
     let started = jiff::Timestamp::now();
     let clock = Instant::now();
-    let stop = stop_on_signal()?;
+    let stop = stop::on_signal()?;
     let mut findings = Vec::new();
     let config = configure(args, servers, credentials, &tls, &stop, &mut findings).await?;
     let meeting = meeting(args, tls)?;

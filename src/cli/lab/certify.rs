@@ -1,8 +1,9 @@
 //! `natscope lab certify`.
 
 use super::table::{safe, table};
-use super::{Files, Format, code, find_all, inside, json, print, stop_signal};
+use super::{Format, code, find_all, inside, json, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
+use crate::cli::output::{self, Files, Target};
 use crate::lab::certify::{Certificate, Row, SCHEMA};
 use crate::lab::kernel::experiment;
 use crate::nat::{Filtering, Mapping, NatSpec};
@@ -11,7 +12,6 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -24,8 +24,8 @@ pub struct CertifyArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE")]
-    output: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
+    output: Vec<Target>,
     /// Of a hundred UDP packets, lose this many, each direction
     #[arg(long, value_name = "PERCENT", default_value_t = 0,
           value_parser = clap::value_parser!(u8).range(0..=90))]
@@ -40,7 +40,7 @@ pub(super) fn run(args: &CertifyArgs) -> Result<ExitCode, Failure> {
 async fn certify(args: &CertifyArgs, specs: Vec<NatSpec>) -> Result<ExitCode, Failure> {
     let began = Instant::now();
     let stop = stop_signal()?;
-    let files: Files = Files::create(&args.output)?;
+    let files = Files::create(&args.output)?;
     let bar = ProgressBar::new(specs.len() as u64);
     let lab = experiment::build(&specs, args.loss).await?;
     experiment::serve(&lab.internet).await?;
@@ -67,8 +67,7 @@ async fn certify(args: &CertifyArgs, specs: Vec<NatSpec>) -> Result<ExitCode, Fa
         rows,
         seconds: began.elapsed().as_secs_f64(),
     };
-    print(&render(&document, args.format)?)?;
-    files.write(|format| render(&document, format))?;
+    files.deliver(args.format, |format, _| render(&document, format))?;
     Ok(code(if document.agrees() {
         // what is missing has not been shown to agree
         if document.complete { Outcome::Done } else { Outcome::CouldNotTell }

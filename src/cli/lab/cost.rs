@@ -1,8 +1,9 @@
 //! `natscope lab cost`.
 
 use super::table::{paragraph, safe, table};
-use super::{Files, Format, code, find, inside, json, print, stop_signal};
+use super::{Format, code, find, inside, json, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
+use crate::cli::output::{self, Files, Target};
 use crate::lab::cost::{Cost, Cpu, Need, RelayCost, RelayPlan, Shares, Way};
 use crate::lab::kernel::cost;
 use crate::nat::NatSpec;
@@ -47,8 +48,8 @@ pub struct CostArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE")]
-    output: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
+    output: Vec<Target>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -76,8 +77,7 @@ async fn perform(args: &CostArgs, spec: NatSpec, need: Need) -> Result<ExitCode,
     let cost = cost::measure(&spec, need, (args.calls, args.rate), stop, progress).await;
     bar.finish_and_clear();
     let cost = cost?;
-    print(&render(&cost, args.format)?)?;
-    files.write(|format| render(&cost, format))?;
+    files.deliver(args.format, |format, _| render(&cost, format))?;
     Ok(code(if cost.complete { Outcome::Done } else { Outcome::CouldNotTell }))
 }
 

@@ -1,15 +1,14 @@
 //! `natscope lab matrix`.
 
-use super::{ByExtension, Files, code, find, inside, json, print, stop_signal};
+use super::{code, find, inside, json, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
-use crate::cli::output;
+use crate::cli::output::{self, ByExtension, Files, Target};
 use crate::lab::kernel::matrix::{self, ATTEMPTS, Step};
 use crate::lab::matrix::{CLASSIC, Matrix, called, distinct, pairs};
 use crate::nat::NatSpec;
 use crate::report::matrix as render;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -28,14 +27,16 @@ enum Format {
 
 impl ByExtension for Format {
     const ENDINGS: &str = ".json, .md, .txt or .xml";
+    const PLAIN: Self = Self::Json;
 
     fn of(extension: &str) -> Option<Self> {
         match extension {
-            "json" => Some(Self::Json),
-            "md" => Some(Self::Markdown),
-            "txt" => Some(Self::Text),
             "xml" => Some(Self::Junit),
-            _ => None,
+            _ => match output::Format::of(extension)? {
+                output::Format::Json => Some(Self::Json),
+                output::Format::Markdown => Some(Self::Markdown),
+                output::Format::Text => Some(Self::Text),
+            },
         }
     }
 }
@@ -49,8 +50,8 @@ pub struct MatrixArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md, .txt or .xml (repeatable)
-    #[arg(long, value_name = "FILE")]
-    output: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
+    output: Vec<Target<Format>>,
 }
 
 pub(super) fn run(args: &MatrixArgs) -> Result<ExitCode, Failure> {
@@ -82,8 +83,7 @@ async fn perform(args: &MatrixArgs, specs: Vec<NatSpec>) -> Result<ExitCode, Fai
     bar.finish_and_clear();
     let names = specs.into_iter().map(|spec| spec.name).collect();
     let matrix = Matrix::new(names, cells, complete, began.elapsed().as_secs_f64());
-    print(&document(&matrix, args.format, output::colour())?)?;
-    files.write(|format| document(&matrix, format, false))?;
+    files.deliver(args.format, |format, colour| document(&matrix, format, colour))?;
     Ok(code(outcome(&matrix)))
 }
 

@@ -2,8 +2,9 @@
 
 use super::certify::plain;
 use super::table::{safe, table};
-use super::{Files, Format, code, inside, json, print, stop_signal};
+use super::{Format, code, inside, json, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
+use crate::cli::output::{self, Files, Target};
 use crate::lab::catalogue::Catalogue;
 use crate::lab::kernel::matrix::Arena;
 use crate::lab::kernel::{Lab, experiment};
@@ -14,7 +15,6 @@ use crate::nat::pair::Verdict;
 use crate::probe::judge::judge;
 use crate::report::matrix;
 use clap::Args;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::sync::watch;
 
@@ -27,8 +27,8 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE")]
-    output: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
+    output: Vec<Target>,
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
@@ -46,7 +46,7 @@ async fn perform(
     peer: Option<NatSpec>,
 ) -> Result<ExitCode, Failure> {
     let stop = stop_signal()?;
-    let files: Files = Files::create(&args.output)?;
+    let files = Files::create(&args.output)?;
     let (result, cut_short) = match peer {
         None => {
             let lab = experiment::build(std::slice::from_ref(&spec), scenario.loss_percent).await?;
@@ -62,8 +62,7 @@ async fn perform(
             (result, short || !complete)
         }
     };
-    print(&render(&result, args.format)?)?;
-    files.write(|format| render(&result, format))?;
+    files.deliver(args.format, |format, _| render(&result, format))?;
     Ok(code(if result.agrees() {
         Outcome::Done
     } else if cut_short {

@@ -1,10 +1,11 @@
 //! `natscope report sdp`.
 
+use super::unread;
 use crate::cli::exit::{self, Failure};
 use crate::cli::output::{self, Files, Format, Target};
+use crate::net::file::read_or_stdin;
 use crate::report::sdp::SdpReport;
 use crate::sdp::{Sdp, read};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -30,7 +31,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE", value_parser = output::parse)]
+    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
     output: Vec<Target>,
 }
 
@@ -48,22 +49,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let files = Files::create(&args.output)?;
     let second = answer.as_ref().map(|(name, sdp)| (name.as_str(), sdp));
     let report = SdpReport::new((&offer.0, &offer.1), second);
-    files.write(&report)?;
-    output::print(&args.format.render(&report, output::colour())?)
+    files.deliver(args.format, |format, colour| format.render(&report, colour))
 }
 
 /// Reads a description, with the name that it goes by.
 fn load(file: &Path) -> Result<(String, Sdp), Failure> {
     let name = if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() };
-    // a few bytes more than are read, so that what is too long is known to be
-    let most = u64::try_from(crate::sdp::LONGEST).unwrap_or(u64::MAX).saturating_add(16);
-    let mut bytes = Vec::new();
-    let read_in = if file == Path::new("-") {
-        std::io::stdin().take(most).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes))
-    };
-    read_in.map_err(|error| Failure::run(format!("cannot read {name}: {error}")))?;
+    let most = u64::try_from(crate::sdp::LONGEST).unwrap_or(u64::MAX);
+    let bytes = read_or_stdin(file, most).map_err(|error| unread(&name, &error))?;
     // what is not UTF-8 can only stand in free text, and is replaced
     let text = String::from_utf8_lossy(&bytes);
     match read(&text) {

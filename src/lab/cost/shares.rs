@@ -100,10 +100,8 @@ impl Shares {
     /// It cannot be read, names a NAT that is not known, or a weight that is none.
     pub fn load(path: &Path) -> Result<Self, SharesError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| SharesError {
-            file: file.clone(),
-            line: None,
-            why: error.to_string(),
+        let text = crate::net::file::read_text(path, crate::net::file::SMALL).map_err(|error| {
+            SharesError { file: file.clone(), line: None, why: error.to_string() }
         })?;
         read(&file, &text)
     }

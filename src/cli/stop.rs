@@ -1,0 +1,81 @@
+//! When to stop early: Ctrl-C, SIGTERM, and a terminal that is closed.
+
+use super::exit::Failure;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Signals closer together than this are one: `timeout` sends its signal to the program and then to
+/// its group, and nobody presses Ctrl-C twice so fast.
+const ONE: Duration = Duration::from_millis(300);
+/// The exit code where a second signal ends the program at once: of SIGINT, as shells have it.
+pub const AT_ONCE: i32 = 130;
+
+/// Becomes true on Ctrl-C, SIGTERM or SIGHUP; a second one ends the program at once. A SIGHUP that
+/// the program was started to ignore (`nohup`) stays ignored.
+pub fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |error| Failure::run(format!("cannot listen for signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let hangup = (!hangup_is_ignored()).then(|| signal(SignalKind::hangup()));
+    let mut hangup = hangup.transpose().map_err(failed)?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        let mut stopping = Stopping::default();
+        loop {
+            let hung_up = async {
+                match &mut hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hung_up => {}
+            }
+            stopping.again();
+            let _ = sender.send(true);
+        }
+    });
+    Ok(receiver)
+}
+
+/// Tells the first wish to stop from a second.
+#[derive(Debug, Default)]
+pub struct Stopping(Option<Instant>);
+
+impl Stopping {
+    /// Another signal: the second ends the program.
+    pub fn again(&mut self) {
+        let first = *self.0.get_or_insert_with(Instant::now);
+        if first.elapsed() > ONE {
+            std::process::exit(AT_ONCE);
+        }
+    }
+}
+
+/// Whether SIGHUP was ignored from the start. Where that cannot be read it is taken not to be.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignores(&status, 1)
+}
+
+/// Whether the status of a process (proc(5)) says that it ignores a signal.
+fn ignores(status: &str, signal: u32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ignores;
+
+    #[test]
+    fn nohup_is_seen() {
+        let status = "Name:\tnatscope\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
+        assert!(ignores(status, 1) && ignores(status, 13) && !ignores(status, 2));
+        assert!(!ignores("", 1));
+    }
+}
