@@ -26,6 +26,11 @@ fn fact(out: &mut String, report: &Report, path: &Path, axis: Axis) {
     if let Status::Known(value, _) = &fact.status {
         paragraph(out, "    ", meaning(axis, value));
     }
+    if let Status::Inconclusive(left) = &fact.status {
+        for value in left {
+            paragraph(out, "    ", &format!("Perhaps {value}: {}", meaning(axis, value)));
+        }
+    }
     paragraph(out, "    ", &format!("Because {}.", fact.because));
     for id in fact.evidence {
         if let Some(t) = report.transactions.iter().find(|t| &t.id == id) {

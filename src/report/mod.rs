@@ -176,12 +176,14 @@ impl Report {
         json::document(self)
     }
 
-    /// Whether anything definite was told: some path's mapping or filtering is known, or UDP is
-    /// known to be blocked there.
+    /// Whether anything definite was told: some path's mapping or filtering is known, or that the
+    /// mapping depends on the destination, or UDP is known to be blocked there.
     #[must_use]
     pub fn is_definite(&self) -> bool {
         self.paths.iter().map(|p| &p.facts).any(|f| {
+            let fixed = crate::nat::Mapping::EndpointIndependent;
             f.mapping.value().is_some()
+                || !f.mapping.possible().contains(&fixed)
                 || f.filtering.value().is_some()
                 || f.classic.value().is_some()
         })

@@ -120,7 +120,8 @@ fn fact_colour(fact: &FactView<'_>) -> Color {
     match fact.status {
         Status::Known(_, Grade::Proven) => Color::FG_GREEN,
         Status::Known(_, Grade::Probable) => Color::FG_YELLOW,
-        Status::Inconclusive => Color::FG_RED,
+        Status::Inconclusive(ref left) if left.is_empty() => Color::FG_RED,
+        Status::Inconclusive(_) => Color::FG_YELLOW,
         Status::NotTested => Color::FG_BRIGHT_BLACK,
     }
 }

@@ -178,8 +178,8 @@ enum Blocked {
 impl Ours {
     fn of(path: &Path) -> Self {
         let facts = &path.facts;
-        let mappings = candidates(facts.mapping.value(), Mapping::ALL);
-        let filterings = candidates(facts.filtering.value(), Filtering::ALL);
+        let mappings = facts.mapping.possible();
+        let filterings = facts.filtering.possible();
         let sides = mappings
             .iter()
             .flat_map(|&mapping| {
@@ -235,10 +235,6 @@ fn fits(side: Side, facts: &Facts) -> bool {
         Some(&nat) => of(nat),
         None => of(true) || of(false),
     }
-}
-
-fn candidates<T: Copy>(known: Option<&T>, all: &[T]) -> Vec<T> {
-    known.map_or_else(|| all.to_vec(), |&value| vec![value])
 }
 
 impl Traversal {

@@ -1,6 +1,6 @@
 //! The facts of a path as a list, for everything that shows or compares them.
 
-use crate::nat::{Allocation, Classic, Filtering, Mapping};
+use crate::nat::{Allocation, Classic, Filtering, Mapping, Values};
 use crate::probe::fact::{EvidenceId, Fact, Facts, Grade};
 use std::fmt;
 
@@ -117,8 +117,9 @@ impl Axis {
 pub enum Status {
     /// Its value as in JSON, and how sure.
     Known(String, Grade),
-    /// Tested, could not be told.
-    Inconclusive,
+    /// Tested, could not be told: the values that are left, as in JSON; none where nothing is
+    /// excluded.
+    Inconclusive(Vec<String>),
     /// Not tested.
     NotTested,
 }
@@ -142,16 +143,42 @@ impl FactView<'_> {
     pub fn answer(&self) -> String {
         match &self.status {
             Status::Known(value, grade) => {
-                let value = match value.as_str() {
-                    "true" => "yes",
-                    "false" => "no",
-                    other => other,
-                };
-                format!("{value} ({})", grade_name(*grade))
+                format!("{} ({})", plain(value), grade_name(*grade))
             }
-            Status::Inconclusive => "could not tell".to_owned(),
+            Status::Inconclusive(left) if !left.is_empty() => {
+                format!("{}{}", narrowing(self.axis, left), either(left))
+            }
+            Status::Inconclusive(_) => "could not tell".to_owned(),
             Status::NotTested => "not tested".to_owned(),
         }
+    }
+}
+
+fn plain(value: &str) -> &str {
+    match value {
+        "true" => "yes",
+        "false" => "no",
+        other => other,
+    }
+}
+
+/// What the values that are left have in common, in words, where that has a name.
+fn narrowing(axis: Axis, left: &[String]) -> &'static str {
+    let open = left.iter().any(|v| v == Mapping::EndpointIndependent.as_str());
+    match axis {
+        Axis::Mapping if !open => "depends on the destination: ",
+        Axis::Filtering if !open => "filters: ",
+        _ => "",
+    }
+}
+
+/// Such as `a, b or c`.
+fn either(values: &[String]) -> String {
+    let names: Vec<&str> = values.iter().map(|v| plain(v)).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 
@@ -162,10 +189,13 @@ const fn grade_name(grade: Grade) -> &'static str {
     }
 }
 
-fn view<T: fmt::Display>(axis: Axis, fact: &Fact<T>) -> FactView<'_> {
+fn view<T: Values + fmt::Display>(axis: Axis, fact: &Fact<T>) -> FactView<'_> {
     let status = match fact {
         Fact::Known { value, grade, .. } => Status::Known(value.to_string(), *grade),
-        Fact::Inconclusive { .. } => Status::Inconclusive,
+        Fact::Inconclusive { .. } if fact.excludes_some() => {
+            Status::Inconclusive(fact.possible().iter().map(ToString::to_string).collect())
+        }
+        Fact::Inconclusive { .. } => Status::Inconclusive(Vec::new()),
         Fact::NotTested { .. } => Status::NotTested,
     };
     FactView { axis, status, because: fact.because(), evidence: fact.evidence() }

@@ -1,6 +1,6 @@
 //! What a judgement must not say of a world.
 
-use natscope::nat::{Allocation, Bug, Classic, Filtering, Mapping, NatSpec, Translation};
+use natscope::nat::{Allocation, Bug, Classic, Filtering, Mapping, NatSpec, Translation, Values};
 use natscope::probe::fact::{Fact, Facts, Grade};
 use natscope::probe::judge::Judgement;
 use natscope::probe::record::Record;
@@ -89,9 +89,16 @@ pub fn lies(world: &World, facts: &Facts) -> Vec<String> {
     lies
 }
 
-fn check<T: PartialEq + Debug>(lies: &mut Vec<String>, axis: &str, fact: &Fact<T>, true_: &[T]) {
-    if let Some((value, grade)) = fact.known().filter(|(value, _)| !true_.contains(value)) {
-        lies.push(format!("{axis}: {value:?} ({grade:?}), truth {true_:?}: {}", fact.because()));
+/// A definite value must be the truth, and what is left of several must hold it.
+fn check<T: Values + Debug>(lies: &mut Vec<String>, axis: &str, fact: &Fact<T>, true_: &[T]) {
+    let left = fact.possible();
+    let holds = match fact.known() {
+        Some((value, _)) => true_.contains(value),
+        None if true_.is_empty() => !fact.excludes_some(),
+        None => true_.iter().any(|v| left.contains(v)),
+    };
+    if !holds {
+        lies.push(format!("{axis}: {fact:?}, truth {true_:?}"));
     }
 }
 

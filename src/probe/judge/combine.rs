@@ -1,7 +1,12 @@
-//! Several servers: each judged alone, then compared. No "most permissive wins".
+//! Several servers: each judged alone, then together. What every one of them leaves possible is
+//! what is left. No "most permissive wins".
 
+use super::machines::Machines;
+use super::view::ids;
+use crate::nat::Values;
 use crate::probe::fact::{Fact, Finding, Severity};
 use crate::probe::record::Record;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 pub(super) struct Comparison<'a> {
@@ -10,84 +15,121 @@ pub(super) struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// The verdict that all servers' facts agree on.
-    pub fn facts<T: Clone + PartialEq + Display>(
-        &mut self,
-        axis: &str,
-        alone: Vec<Fact<T>>,
-    ) -> Fact<T> {
-        self.facts_or(axis, alone, || Fact::not_tested("no server could be asked"))
-    }
-
-    /// The same; where no server alone can tell, what all of them together show.
-    pub fn facts_or<T: Clone + PartialEq + Display>(
-        &mut self,
-        axis: &str,
-        alone: Vec<Fact<T>>,
-        together: impl FnOnce() -> Fact<T>,
-    ) -> Fact<T> {
-        let mut values: Vec<(T, Vec<usize>)> = Vec::new();
-        for (index, value) in alone.iter().enumerate().filter_map(|(i, f)| Some((i, f.value()?))) {
-            match values.iter_mut().find(|(v, _)| v == value) {
-                Some((_, who)) => who.push(index),
-                None => values.push((value.clone(), vec![index])),
-            }
+    /// What all servers together leave possible. When nothing is left, one machine whose leaving
+    /// out mends it, and the only such, is named and left out; else the axis stays open.
+    pub fn facts<T: Values + Display>(&mut self, axis: &str, alone: Vec<Fact<T>>) -> Fact<T> {
+        let together = left(alone.iter());
+        if !together.is_empty() {
+            return joint(self.record, alone, &together);
         }
-        match values.len() {
-            0 => {
-                let joint = together();
-                if joint.value().is_some() { joint } else { most_tried(alone).unwrap_or(joint) }
-            }
-            1 => best(alone),
-            _ => self.disagreement(axis, alone, &values),
-        }
-    }
-
-    /// Servers contradict one another: one dissenter among three or more is named and left out,
-    /// anything else stays open.
-    fn disagreement<T: Clone + Display>(
-        &mut self,
-        axis: &str,
-        alone: Vec<Fact<T>>,
-        values: &[(T, Vec<usize>)],
-    ) -> Fact<T> {
-        let name = |i: &usize| self.record.servers.get(*i).map_or("?", |s| s.uri.as_str());
-        let said: Vec<String> = values
-            .iter()
-            .map(|(v, who)| {
-                format!("{} says {v}", who.iter().map(name).collect::<Vec<_>>().join(", "))
-            })
-            .collect();
-        let most = values.iter().max_by_key(|(_, who)| who.len());
-        let dissent: usize = values.iter().map(|(_, who)| who.len()).sum::<usize>()
-            - most.map_or(0, |(_, who)| who.len());
-        let text = format!("the servers contradict one another on {axis}: {}", said.join("; "));
-        let evidence = alone.iter().flat_map(Fact::evidence).cloned().collect();
+        let text = self.contradiction(axis, &alone);
+        let machines = Machines::of(self.record);
+        let liar = liar(&machines, &alone);
+        let left_out = liar.map(|liar| self.names(&machines, liar)).unwrap_or_default();
+        let note = if left_out.is_empty() {
+            text.clone()
+        } else {
+            format!("{text}; {left_out} stands alone and was left out")
+        };
         self.findings.push(Finding {
             id: format!("servers-disagree-on-{axis}"),
             severity: Severity::Warning,
-            text: text.clone(),
+            text: note,
         });
-        match most {
-            Some((_, who)) if dissent == 1 && who.len() >= 2 => {
-                best(alone.into_iter().enumerate().filter(|(i, _)| who.contains(i)).map(|(_, f)| f))
-            }
-            _ => Fact::inconclusive(text, evidence),
-        }
+        let Some(liar) = liar else {
+            return Fact::inconclusive(text, ids(alone.iter().flat_map(Fact::evidence)));
+        };
+        let rest: Vec<Fact<T>> = alone
+            .into_iter()
+            .enumerate()
+            .map(|(i, f)| if machines.at(i) == liar { Fact::not_tested("left out") } else { f })
+            .collect();
+        let together = left(rest.iter());
+        doubted(joint(self.record, rest, &together))
+    }
+
+    fn names(&self, machines: &Machines, machine: usize) -> String {
+        let of = (0..machines.servers()).filter(|&i| machines.at(i) == machine);
+        let names: Vec<&str> = of.map(|i| name(self.record, i)).collect();
+        names.join(", ")
+    }
+
+    fn contradiction<T: Values + Display>(&self, axis: &str, alone: &[Fact<T>]) -> String {
+        let said: Vec<String> = alone
+            .iter()
+            .enumerate()
+            .filter(|(_, f)| f.excludes_some())
+            .map(|(i, f)| {
+                let values: Vec<String> = f.possible().iter().map(ToString::to_string).collect();
+                format!("{} says {}", name(self.record, i), values.join(" or "))
+            })
+            .collect();
+        format!("the servers contradict one another on {axis}: {}", said.join("; "))
     }
 }
 
-/// The surest of facts that agree.
-fn best<T>(facts: impl IntoIterator<Item = Fact<T>>) -> Fact<T> {
-    let known = facts.into_iter().filter(|f| f.value().is_some());
-    known
-        .reduce(|a, b| if b.known().map(|k| k.1) > a.known().map(|k| k.1) { b } else { a })
-        .unwrap_or_else(|| Fact::not_tested("no server could be asked"))
+fn name(record: &Record, server: usize) -> &str {
+    record.servers.get(server).map_or("?", |s| s.uri.as_str())
 }
 
-/// Of facts that are not known, one that was at least tried.
-fn most_tried<T>(facts: Vec<Fact<T>>) -> Option<Fact<T>> {
-    let mut facts = facts;
-    let index = facts.iter().position(|f| matches!(f, Fact::Inconclusive { .. })).unwrap_or(0);
-    (index < facts.len()).then(|| facts.swap_remove(index))
+/// The values that none of the facts excludes.
+fn left<'f, T: Values>(facts: impl Iterator<Item = &'f Fact<T>> + Clone) -> Vec<T> {
+    let allowed = |v: &T| facts.clone().all(|f| f.possible().contains(v));
+    T::VALUES.iter().copied().filter(allowed).collect()
+}
+
+/// The one machine without which the others, two or more of them, agree on something.
+fn liar<T: Values>(machines: &Machines, alone: &[Fact<T>]) -> Option<usize> {
+    let all: BTreeSet<usize> = (0..alone.len()).map(|i| machines.at(i)).collect();
+    let mends = |machine: &usize| {
+        let rest = alone.iter().enumerate().filter(|(i, _)| machines.at(*i) != *machine);
+        let telling: BTreeSet<usize> =
+            rest.clone().filter(|(_, f)| f.excludes_some()).map(|(i, _)| machines.at(i)).collect();
+        telling.len() >= 2 && !left(rest.map(|(_, f)| f)).is_empty()
+    };
+    let mut menders = all.into_iter().filter(mends);
+    let first = menders.next()?;
+    menders.next().is_none().then_some(first)
+}
+
+/// The fact that says what is left: the surest of those that say just that, else all that exclude
+/// something together.
+fn joint<T: Values>(record: &Record, facts: Vec<Fact<T>>, left: &[T]) -> Fact<T> {
+    let telling: Vec<(usize, &Fact<T>)> =
+        facts.iter().enumerate().filter(|(_, f)| f.excludes_some()).collect();
+    if telling.is_empty() {
+        return most_tried(facts);
+    }
+    let exactly = telling.iter().map(|(_, f)| *f).filter(|f| f.possible() == left);
+    let surest =
+        exactly.reduce(|a, b| if b.known().map(|k| k.1) > a.known().map(|k| k.1) { b } else { a });
+    if let Some(fact) = surest {
+        return fact.clone();
+    }
+    let because: Vec<String> =
+        telling.iter().map(|&(i, f)| format!("by {}, {}", name(record, i), f.because())).collect();
+    let (because, evidence) =
+        (because.join("; "), ids(telling.iter().flat_map(|(_, f)| f.evidence())));
+    match left {
+        &[only] => Fact::proven(only, because, evidence),
+        several => Fact::narrowed(several, because, evidence),
+    }
+}
+
+/// What rests on one server's being left out is not proven.
+fn doubted<T>(fact: Fact<T>) -> Fact<T> {
+    match fact {
+        Fact::Known { value, because, evidence, .. } => Fact::probable(value, because, evidence),
+        open => open,
+    }
+}
+
+/// Of facts that exclude nothing, one that was at least tried.
+fn most_tried<T>(mut facts: Vec<Fact<T>>) -> Fact<T> {
+    let tried = facts.iter().position(|f| matches!(f, Fact::Inconclusive { .. })).unwrap_or(0);
+    if tried < facts.len() {
+        facts.swap_remove(tried)
+    } else {
+        Fact::not_tested("no server could be asked")
+    }
 }

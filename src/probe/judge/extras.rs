@@ -13,6 +13,9 @@ const NEAR: u16 = 64;
 /// The most ports that a counter moves on between two of our mappings.
 const STEP: u16 = 16;
 
+/// How ports may be chosen where they are not kept.
+const CHANGED: [Allocation; 2] = [Allocation::Sequential, Allocation::Random];
+
 /// Whether external ports equal internal ones (RFC 4787 section 4.2.1).
 pub(super) fn port_preservation(view: View<'_>) -> Fact<bool> {
     let sockets = by_socket(view);
@@ -60,7 +63,8 @@ pub(super) fn allocation(view: View<'_>, nat: &Fact<bool>, kept: &Fact<bool>) ->
     // a few random ports are neighbours by chance: of ten, two lie so close in one run of eleven
     let near = gaps.filter(|gap| *gap <= NEAR).count();
     if count < 3 {
-        Fact::inconclusive(format!("{count} mappings are too few to tell"), evidence)
+        let because = format!("{count} mappings are too few to tell");
+        Fact::narrowed(&CHANGED, because, evidence)
     } else if high - low <= STEP.saturating_mul(count) {
         let because = format!("{count} new mappings lie within {} ports", high - low + 1);
         Fact::proven(Allocation::Sequential, because, evidence)
@@ -69,7 +73,8 @@ pub(super) fn allocation(view: View<'_>, nat: &Fact<bool>, kept: &Fact<bool>) ->
             format!("{count} new mappings, {near} of them within {NEAR} ports of the one before");
         Fact::probable(Allocation::Random, because, evidence)
     } else {
-        Fact::inconclusive("some new mappings are neighbours and others are not", evidence)
+        let because = "some new mappings are neighbours and others are not";
+        Fact::narrowed(&CHANGED, because, evidence)
     }
 }
 
@@ -89,12 +94,12 @@ fn kept(seen: &[Mapped<'_>]) -> bool {
 
 /// Whether a packet that came too early spoils the mapping for our own later flow to its sender.
 pub(super) fn early_packet_poisoning(view: View<'_>, mapping: &Fact<Mapping>) -> Fact<bool> {
-    match mapping.value() {
-        Some(Mapping::EndpointIndependent) => {}
-        Some(_) => {
+    match mapping.possible().as_slice() {
+        [Mapping::EndpointIndependent] => {}
+        left if !left.contains(&Mapping::EndpointIndependent) => {
             return Fact::not_tested("the mapping differs per destination in any case");
         }
-        None => return Fact::not_tested("it shows only beside a known mapping"),
+        _ => return Fact::not_tested("it shows only beside a known mapping"),
     }
     for own in view.plain().filter(|t| t.received.is_some()) {
         let Some(early) = view.udp().find(|t| {

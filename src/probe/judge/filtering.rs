@@ -12,6 +12,9 @@ use std::net::SocketAddr;
 /// Silence counts when the chance that all tries were lost is below this.
 pub(super) const SILENCE_PROVEN: f64 = 3e-6;
 
+/// The other address, the same port.
+const ADDRESS: Change = Change { ip: true, port: false };
+
 /// What one kind of filter test showed.
 enum Test {
     /// The unsolicited answer came in.
@@ -24,58 +27,111 @@ enum Test {
     Missing,
 }
 
-/// The filtering that one server's answers show.
-pub(super) fn judge(view: View<'_>, about: usize) -> Fact<Filtering> {
-    let both = test(view, about, Change::BOTH);
-    let port = test(view, about, Change::PORT);
-    match (both, port) {
-        (Test::Missing, Test::Missing) => not_tested(view),
-        (Test::Pass(b), Test::Silent(p)) => Fact::inconclusive(
-            "another address and port came in unasked, another port of the same address did not: no known filter does that",
-            ids(b.iter().chain(&p)),
-        ),
-        (Test::Pass(b), _) => Fact::proven(
-            Filtering::EndpointIndependent,
-            "an answer came in from an address and port that nothing here had sent to",
-            b,
-        ),
-        (Test::Silent(b), Test::Pass(p)) => Fact::proven(
-            Filtering::AddressDependent,
-            "an answer came in from another port of the server's address, none from its other address, and the controls passed",
-            ids(p.iter().chain(&b)),
-        ),
-        (_, Test::Silent(p)) => Fact::proven(
-            Filtering::AddressAndPortDependent,
-            "no answer came in even from another port of the server's own address, and the controls passed",
-            p,
-        ),
-        (Test::Silent(b), Test::Unclear(why, p)) => Fact::inconclusive(
-            format!(
-                "the other address is filtered; the other port of the same address could not be judged: {why}"
-            ),
-            ids(b.iter().chain(&p)),
-        ),
-        (Test::Silent(b), Test::Missing) => Fact::inconclusive(
-            "the other address is filtered; the other port of the same address was not tested",
-            b,
-        ),
-        (Test::Unclear(why, b), Test::Pass(p)) => Fact::inconclusive(
-            format!(
-                "another port of the server's address gets in; whether another address does could not be judged: {why}"
-            ),
-            ids(p.iter().chain(&b)),
-        ),
-        (Test::Missing, Test::Pass(p)) => Fact::inconclusive(
-            "another port of the server's address gets in; the server has no second address to test with",
-            p,
-        ),
-        (Test::Unclear(why, b), Test::Unclear(_, p)) => {
-            Fact::inconclusive(why, ids(b.iter().chain(&p)))
-        }
-        (Test::Unclear(why, e), Test::Missing) | (Test::Missing, Test::Unclear(why, e)) => {
-            Fact::inconclusive(why, e)
+impl Test {
+    fn evidence(&self) -> &[EvidenceId] {
+        match self {
+            Self::Pass(ids) | Self::Silent(ids) | Self::Unclear(_, ids) => ids,
+            Self::Missing => &[],
         }
     }
+
+    /// Which filtering a test from another address leaves possible, or one from another port.
+    fn leaves(&self, from: From) -> &'static [Filtering] {
+        use Filtering::{AddressAndPortDependent, AddressDependent, EndpointIndependent};
+        match (self, from) {
+            (Self::Pass(_), From::Address) => &[EndpointIndependent],
+            (Self::Silent(_), From::Address) => &[AddressDependent, AddressAndPortDependent],
+            (Self::Pass(_), From::Port) => &[EndpointIndependent, AddressDependent],
+            (Self::Silent(_), From::Port) => &[AddressAndPortDependent],
+            (Self::Unclear(..) | Self::Missing, _) => Filtering::ALL,
+        }
+    }
+}
+
+/// Where an unasked answer comes from: another address, or another port of the server's own.
+#[derive(Clone, Copy)]
+enum From {
+    Address,
+    Port,
+}
+
+/// The filtering that one server's answers show.
+pub(super) fn judge(view: View<'_>, about: usize) -> Fact<Filtering> {
+    let elsewhere = surer(test(view, about, Change::BOTH), test(view, about, ADDRESS));
+    let port = test(view, about, Change::PORT);
+    let left: Vec<Filtering> = elsewhere
+        .leaves(From::Address)
+        .iter()
+        .copied()
+        .filter(|f| port.leaves(From::Port).contains(f))
+        .collect();
+    match left.as_slice() {
+        [] => Fact::inconclusive(
+            "another address and port came in unasked, another port of the same address did not: no known filter does that",
+            both_of(&elsewhere, &port),
+        ),
+        [only] => known(*only, &elsewhere, &port),
+        several => open(view, several, elsewhere, port),
+    }
+}
+
+/// Of the two tests from another address, the one that shows more.
+fn surer(both: Test, address: Test) -> Test {
+    let rank = |test: &Test| match test {
+        Test::Pass(_) => 3,
+        Test::Silent(_) => 2,
+        Test::Unclear(..) => 1,
+        Test::Missing => 0,
+    };
+    if rank(&address) > rank(&both) { address } else { both }
+}
+
+fn both_of(elsewhere: &Test, port: &Test) -> Vec<EvidenceId> {
+    ids(elsewhere.evidence().iter().chain(port.evidence()))
+}
+
+fn known(only: Filtering, elsewhere: &Test, port: &Test) -> Fact<Filtering> {
+    match only {
+        Filtering::EndpointIndependent => Fact::proven(
+            only,
+            "an answer came in from an address and port that nothing here had sent to",
+            elsewhere.evidence().to_vec(),
+        ),
+        Filtering::AddressDependent => Fact::proven(
+            only,
+            "an answer came in from another port of the server's address, none from its other address, and the controls passed",
+            ids(port.evidence().iter().chain(elsewhere.evidence())),
+        ),
+        Filtering::AddressAndPortDependent => Fact::proven(
+            only,
+            "no answer came in even from another port of the server's own address, and the controls passed",
+            port.evidence().to_vec(),
+        ),
+    }
+}
+
+/// What is left, and why not less.
+fn open(view: View<'_>, left: &[Filtering], elsewhere: Test, port: Test) -> Fact<Filtering> {
+    let evidence = both_of(&elsewhere, &port);
+    let because = match (elsewhere, port) {
+        (Test::Silent(_), Test::Unclear(why, _)) => format!(
+            "the other address is filtered; the other port of the same address could not be judged: {why}"
+        ),
+        (Test::Silent(_), _) => {
+            "the other address is filtered; the other port of the same address was not tested"
+                .to_owned()
+        }
+        (Test::Unclear(why, _), Test::Pass(_)) => format!(
+            "another port of the server's address gets in; whether another address does could not be judged: {why}"
+        ),
+        (_, Test::Pass(_)) => {
+            "another port of the server's address gets in; the server has no second address to test with"
+                .to_owned()
+        }
+        (Test::Unclear(why, _), _) | (_, Test::Unclear(why, _)) => why,
+        _ => return not_tested(view),
+    };
+    Fact::narrowed(left, because, evidence)
 }
 
 fn not_tested(view: View<'_>) -> Fact<Filtering> {

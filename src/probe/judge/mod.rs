@@ -2,11 +2,13 @@
 //!
 //! It goes by what the record shows, not by what the planner meant: a request for an answer from
 //! an endpoint that nothing had sent to is a filter test; one through a pinhole that its socket
-//! had opened is a control. Each server is judged alone; then the verdicts are compared.
+//! had opened is a control. The mapping is judged from what all servers saw of one socket; the
+//! other facts from each server alone, and then compared.
 
 mod combine;
 mod extras;
 mod filtering;
+mod machines;
 mod mapping;
 mod reach;
 mod servers;
@@ -49,13 +51,9 @@ pub fn judge(record: &Record) -> Judgement {
     let views: Vec<(usize, View<'_>)> =
         (0..record.servers.len()).map(|i| (i, View { record, about: Some(i) })).collect();
     let mut findings = path_findings(record);
+    let mapping = mapping::judge(all, &mut findings);
     let mut compare = combine::Comparison { record, findings: &mut findings };
-
     let nat = compare.facts("nat", views.iter().map(|(_, v)| reach::nat(*v)).collect());
-    let mapping = {
-        let alone = views.iter().map(|(_, v)| mapping::judge(*v)).collect();
-        compare.facts_or("mapping", alone, || mapping::judge(all))
-    };
     let filtering =
         compare.facts("filtering", views.iter().map(|(i, v)| filtering::judge(*v, *i)).collect());
     let classic = reach::blocked(all).unwrap_or_else(|| reach::classic(&nat, &mapping, &filtering));

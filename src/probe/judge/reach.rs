@@ -110,16 +110,13 @@ pub(super) fn classic(
     mapping: &Fact<Mapping>,
     filtering: &Fact<Filtering>,
 ) -> Fact<Classic> {
-    let possible: BTreeSet<Classic> = candidates(nat.value(), &[true, false])
-        .into_iter()
-        .flat_map(|n| {
-            candidates(mapping.value(), Mapping::ALL).into_iter().flat_map(move |m| {
-                candidates(filtering.value(), Filtering::ALL)
-                    .into_iter()
-                    .map(move |f| Classic::of(n, m, f))
-            })
-        })
-        .collect();
+    let (mappings, filterings) = (mapping.possible(), filtering.possible());
+    let mut possible = BTreeSet::new();
+    for n in nat.possible() {
+        for &m in &mappings {
+            possible.extend(filterings.iter().map(|&f| Classic::of(n, m, f)));
+        }
+    }
     let evidence = ids(nat.evidence().iter().chain(mapping.evidence()).chain(filtering.evidence()));
     let mut names = possible.iter();
     if let (Some(&name), None) = (names.next(), names.next()) {
@@ -132,15 +129,12 @@ pub(super) fn classic(
         let because = "this is what RFC 3489 calls the mapping and filtering found".to_owned();
         return Fact::Known { value: name, grade, because, evidence };
     }
+    let possible: Vec<Classic> = possible.into_iter().collect();
     let names: Vec<&str> = possible.iter().map(|c| c.as_str()).collect();
     let because = format!("it may be any of {}", names.join(", "));
-    if mapping.value().is_none() && filtering.value().is_none() && evidence.is_empty() {
+    if evidence.is_empty() {
         Fact::not_tested(because)
     } else {
-        Fact::inconclusive(because, evidence)
+        Fact::narrowed(&possible, because, evidence)
     }
-}
-
-fn candidates<T: Copy>(known: Option<&T>, all: &[T]) -> Vec<T> {
-    known.map_or_else(|| all.to_vec(), |&value| vec![value])
 }

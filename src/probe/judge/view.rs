@@ -20,6 +20,7 @@ pub(super) struct Mapped<'a> {
     pub remote: SocketAddr,
     pub mapped: SocketAddr,
     pub local: SocketAddr,
+    pub about: usize,
     pub id: &'a EvidenceId,
 }
 
@@ -54,7 +55,32 @@ impl<'a> View<'a> {
     pub fn mapped(self, t: &'a Transaction) -> Option<Mapped<'a>> {
         let reply: &Reply = t.received.as_ref()?;
         let local = self.socket(&t.socket)?.local;
-        Some(Mapped { socket: &t.socket, remote: t.server, mapped: reply.mapped, local, id: &t.id })
+        Some(Mapped {
+            socket: &t.socket,
+            remote: t.server,
+            mapped: reply.mapped,
+            local,
+            about: t.about,
+            id: &t.id,
+        })
+    }
+
+    /// What the user calls this endpoint: the server's URI, with the address where that is not in
+    /// it; for its other endpoints the address, and whose it is.
+    pub fn name(self, remote: SocketAddr) -> String {
+        let address = remote.to_string();
+        if let Some(server) = self.record.servers.iter().find(|s| s.address == remote) {
+            return if server.uri.contains(&address) {
+                server.uri.clone()
+            } else {
+                format!("{} ({address})", server.uri)
+            };
+        }
+        let asked = self.record.transactions.iter().find(|t| t.server == remote);
+        match asked.and_then(|t| self.record.servers.get(t.about)) {
+            Some(server) => format!("{address} (of {})", server.uri),
+            None => address,
+        }
     }
 
     /// Whether the socket had asked for an answer from elsewhere before this time.
