@@ -7,6 +7,7 @@
 pub mod address;
 pub mod hostile;
 pub mod pair;
+pub mod special;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

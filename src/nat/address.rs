@@ -1,5 +1,6 @@
 //! How far an address reaches: the one classification of IP addresses.
 
+use super::special::{Class, class};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How far an address reaches, nearest first (the IANA special-purpose address registries,
@@ -36,7 +37,7 @@ impl Reach {
 }
 
 /// How far this address reaches. IPv4-mapped ones count as the IPv4 address, and so do those of
-/// the well-known NAT64 prefix 64:ff9b::/96 (RFC 6052).
+/// the well-known NAT64 prefix `64:ff9b::/96` (RFC 6052).
 #[must_use]
 pub fn reach(ip: IpAddr) -> Reach {
     match ip.to_canonical() {
@@ -56,31 +57,33 @@ pub fn nat64(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-const fn reach4(ip: Ipv4Addr) -> Reach {
-    let [a, b, c, _] = ip.octets();
-    match (a, b, c) {
-        (0 | 224..=255, ..) => Reach::Nowhere,
-        (127, ..) => Reach::Loopback,
-        (169, 254, _) => Reach::Link,
-        (10, ..) | (172, 16..=31, _) | (192, 168, _) => Reach::Site,
+fn reach4(ip: Ipv4Addr) -> Reach {
+    match class(ip.into()) {
+        Class::Loopback => Reach::Loopback,
+        Class::LinkLocal => Reach::Link,
+        Class::Private => Reach::Site,
         // DS-Lite and 464XLAT (RFC 6333, RFC 7335); benchmarks (RFC 2544), which proxies for whole
         // machines give out as stand-ins for names
-        (192, 0, 0) | (198, 18 | 19, _) => Reach::Site,
-        (100, 64..=127, _) => Reach::Carrier,
-        _ => Reach::Global,
+        Class::Protocol | Class::Benchmarking => Reach::Site,
+        Class::Shared => Reach::Carrier,
+        Class::Global | Class::Documentation | Class::Transition => Reach::Global,
+        Class::Unspecified
+        | Class::Multicast
+        | Class::Broadcast
+        | Class::Reserved
+        | Class::Mapped => Reach::Nowhere,
     }
 }
 
-const fn reach6(ip: Ipv6Addr) -> Reach {
-    match ip.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 1] => Reach::Loopback,
-        [0xfe80..=0xfebf, ..] => Reach::Link,
-        // unique local; site-local (RFC 3879); NAT64 prefixes of a network's own choice (RFC 8215);
-        // 200::/7, which is assigned to nobody and used by overlay networks
-        [0xfc00..=0xfdff | 0xfec0..=0xfeff | 0x0200..=0x03ff, ..] | [0x0064, 0xff9b, 1, ..] => {
-            Reach::Site
-        }
-        [0x2000..=0x3fff, ..] => Reach::Global,
+fn reach6(ip: Ipv6Addr) -> Reach {
+    match (class(ip.into()), ip.segments()[0]) {
+        // assigned to nobody and used by overlay networks
+        (_, 0x0200..=0x03ff) => Reach::Site,
+        (Class::Loopback, _) => Reach::Loopback,
+        (Class::LinkLocal, _) => Reach::Link,
+        // unique local; site-local (RFC 3879); NAT64 prefixes of a network's own choice (RFC 8215)
+        (Class::Private, _) => Reach::Site,
+        (_, 0x2000..=0x3fff) => Reach::Global,
         _ => Reach::Nowhere,
     }
 }

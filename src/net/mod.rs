@@ -10,6 +10,7 @@ pub mod connect;
 #[cfg(target_os = "linux")]
 mod errqueue;
 pub mod file;
+mod guests;
 pub mod ice;
 pub mod probe;
 pub mod resolve;

@@ -1,6 +1,7 @@
 //! Drives a [`Responder`], and a TURN relay beside it, on real sockets: UDP in batches, and TCP.
 
 mod batch;
+mod host;
 mod stream;
 mod tcp;
 mod turn;
@@ -146,6 +147,8 @@ impl Server {
         let start = Instant::now();
         if let Some(hub) = &self.turn {
             tasks.spawn(Arc::clone(hub).expire());
+            let told = Arc::clone(hub);
+            tasks.spawn(host::watch(move |host| told.set_host(host)));
         }
         for group in self.groups {
             let sites = group.responder.sites();

@@ -85,8 +85,8 @@ fn refilled(bucket: Bucket, now: Duration, rate: u64, full: u64) -> u64 {
     bucket.tokens.saturating_add(passed.saturating_mul(rate)).min(full)
 }
 
-/// A host has a whole /64 of IPv6 addresses to itself.
-fn group(source: IpAddr) -> IpAddr {
+/// Whom an address counts as: a host has a whole /64 of IPv6 addresses to itself.
+pub(crate) fn group(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(ip) => {
             let mut segments = ip.segments();

@@ -6,7 +6,7 @@ mod limit;
 mod tests;
 
 pub use limit::Limit;
-pub(crate) use limit::Limiter;
+pub(crate) use limit::{Limiter, group};
 
 use crate::stun::{self, BINDING, Change, Class, ErrorResponse, Message, Success};
 use std::net::{IpAddr, SocketAddr};
@@ -108,9 +108,12 @@ pub enum Over {
     Tcp,
 }
 
-/// How long PADDING in an answer is, in bytes: RFC 5780 section 7.6 wants the answer to be as long
-/// as the outgoing MTU, so that it is sent in fragments; this is enough for Ethernet.
+/// How long PADDING in an answer is at most, in bytes: RFC 5780 section 7.6 wants the answer to be
+/// as long as the outgoing MTU, so that it is sent in fragments; this is enough for Ethernet. Never
+/// so long that the answer is longer than the request: that would make us an amplifier.
 const PADDING: usize = 1500;
+/// The header of an attribute, in bytes.
+const ATTRIBUTE: usize = 4;
 
 /// The responder: its addresses and its rate limit.
 #[derive(Debug)]
@@ -155,8 +158,11 @@ impl Responder {
         }
         let answer = match self.weigh(&message, over, site, source) {
             Ok(answer) => {
-                let padding = message.padding.map(|_| PADDING);
-                self.succeed(&message, over, site, answer, source, padding, out)?;
+                self.succeed(&message, site, answer, source, None, out)?;
+                let room = bytes.len().saturating_sub(out.len() + ATTRIBUTE).min(PADDING) / 4 * 4;
+                if message.padding.is_some() && over == Over::Udp && room > 0 {
+                    self.succeed(&message, site, answer, source, Some(room), out)?;
+                }
                 answer
             }
             Err((code, reason, unknown)) => {
@@ -193,6 +199,9 @@ impl Responder {
         if message.response_port.is_some() && over == Over::Tcp {
             unknown.push(stun::types::RESPONSE_PORT);
         }
+        if message.padding.is_some() && one && !message.is_classic() {
+            unknown.push(stun::types::PADDING);
+        }
         if !unknown.is_empty() {
             unknown.truncate(16);
             return Err((420, "Unknown Attribute", unknown));
@@ -221,11 +230,9 @@ impl Responder {
         asks && message.is_classic() && !self.can_change(over)
     }
 
-    #[allow(clippy::too_many_arguments)] // one call; a struct for it would only be unpacked again
     fn succeed(
         &self,
         message: &Message,
-        over: Over,
         site: Site,
         answer: Answer,
         source: SocketAddr,
@@ -241,7 +248,7 @@ impl Responder {
             origin: Some(self.sites.address(answer.from)?).filter(|a| !a.ip().is_unspecified()),
             other,
             software: Some(&self.software),
-            padding: padding.filter(|_| over == Over::Udp),
+            padding,
             fingerprint: message.fingerprint.is_some(),
             classic: message.classic_word(),
         };

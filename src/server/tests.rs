@@ -74,6 +74,53 @@ fn a_server_with_one_address_does_not_know_change_request() {
     assert_eq!(message.other, None);
 }
 
+/// A request with PADDING of so many bytes.
+fn padded(length: u16) -> Vec<u8> {
+    let mut bytes = stun::encode_request([7; 12], Request::default());
+    bytes.extend([0x00, 0x26]);
+    bytes.extend(length.to_be_bytes());
+    bytes.resize(bytes.len() + usize::from(length), b'0');
+    let body = u16::try_from(bytes.len() - 20).expect("short");
+    bytes[2..4].copy_from_slice(&body.to_be_bytes());
+    bytes
+}
+
+/// 24 bytes were answered with 1,592.
+#[test]
+fn padding_never_makes_an_answer_longer_than_its_request() {
+    let mut plain = Vec::new();
+    let bytes = stun::encode_request([7; 12], Request::default());
+    two().respond(Duration::ZERO, Over::Udp, Site::PRIMARY, addr(CLIENT), &bytes, &mut plain);
+    for length in [0, 4, 64, 100, 200, 500, 1400, 1500, 2000, 8000] {
+        let request = padded(length);
+        let mut out = Vec::new();
+        let (server, from) = (&mut two(), addr(CLIENT));
+        let answered =
+            server.respond(Duration::ZERO, Over::Udp, Site::PRIMARY, from, &request, &mut out);
+        assert!(answered.is_some(), "{length}");
+        assert!(out.len() <= request.len().max(plain.len()), "{length}: {} bytes", out.len());
+        let padding = stun::read(&out).expect("STUN").padding;
+        let room = request.len() >= plain.len() + 8;
+        assert_eq!(padding.is_some(), room, "{length}: {padding:?}");
+        assert!(length < 1500 || padding >= Some(1400), "{length}: {padding:?}");
+        let mut over_tcp = Vec::new();
+        two().respond(Duration::ZERO, Over::Tcp, Site::PRIMARY, from, &request, &mut over_tcp);
+        assert_eq!(over_tcp.len(), plain.len(), "no fragments over TCP");
+    }
+}
+
+#[test]
+fn a_server_with_one_address_does_not_know_padding() {
+    let mut server = Responder::new(Sites::One(addr("203.0.113.1:3478")), None, "natscope");
+    let (_, message) = ask(&mut server, Site::PRIMARY, CLIENT, &padded(1500)).expect("answered");
+    assert_eq!(message.error.map(|e| e.0), Some(420));
+    assert_eq!(message.unknown_attributes, [0x26]);
+    let mut classic = padded(1500);
+    classic[4..8].copy_from_slice(&[9; 4]);
+    let (_, message) = ask(&mut server, Site::PRIMARY, CLIENT, &classic).expect("answered");
+    assert_eq!((message.error, message.padding), (None, None));
+}
+
 #[test]
 fn unknown_required_attributes_are_listed_in_a_420() {
     let mut bytes = stun::encode_request([4; 12], Request::default());

@@ -29,6 +29,30 @@ pub fn unshare() -> Result<Command, String> {
     Ok(command)
 }
 
+/// Runs `body` in a namespace with these addresses: this test binary starts itself again in there,
+/// for `test` only. Says SKIPPED where there is none; that fails where the lab is required.
+pub fn in_namespace(test: &str, with: &[&str], body: impl FnOnce()) {
+    if inside() {
+        addresses(with);
+        return body();
+    }
+    let mut command = match unshare() {
+        Ok(command) => command,
+        Err(reason) => {
+            println!("SKIPPED: {reason}");
+            let required = std::env::var("NATSCOPE_REQUIRE_LAB").is_ok_and(|v| v == "1");
+            assert!(!required, "NATSCOPE_REQUIRE_LAB=1, but {reason}");
+            return;
+        }
+    };
+    let this = std::env::current_exe().expect("this test binary");
+    let output = command.arg(this).args([test, "--exact", "--nocapture"]).output().expect("runs");
+    let told = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    let told = String::from_utf8_lossy(&told);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("1 passed"), "no test of this name: {told}");
+}
+
 /// Brings the loopback interface up with these addresses.
 pub fn addresses(addresses: &[&str]) {
     ip(&["link", "set", "lo", "up"]);

@@ -11,6 +11,7 @@ const PORT: u16 = 3480;
 
 /// Flags of the signalling server.
 #[derive(Debug, clap::Args)]
+#[group(skip)] // two of one name in a command are one too many
 #[command(next_help_heading = "Signalling (docs/signalling.md)")]
 pub struct Args {
     /// Keep rooms for `natscope connect --via`, at ws:// or with a certificate at wss://

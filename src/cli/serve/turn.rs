@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Arguments of the relay.
 #[derive(Debug, clap::Args)]
+#[group(skip)] // two of one name in a command are one too many
 #[command(next_help_heading = "TURN relay")]
 pub struct Args {
     /// Relay for clients too (TURN), on the same addresses and ports
@@ -43,9 +44,13 @@ pub struct Args {
     /// Let clients reach private networks: whatever this host can reach there, they can
     #[arg(long, requires = "turn")]
     allow_private: bool,
-    /// Never relay to these addresses (repeatable), such as this host's others
+    /// Never relay to these addresses (repeatable)
     #[arg(long, value_name = "IP[/BITS]", requires = "turn")]
     deny_peer: Vec<Net>,
+    /// Relay to these although they are private or this host's own (repeatable), such as a media
+    /// server beside
+    #[arg(long, value_name = "IP[/BITS]", requires = "turn")]
+    allow_peer: Vec<Net>,
 }
 
 impl Args {
@@ -58,7 +63,8 @@ impl Args {
         let policy = Policy {
             allow_private: self.allow_private,
             deny: self.deny_peer.clone(),
-            own: Vec::new(),
+            allow: self.allow_peer.clone(),
+            ..Policy::default()
         };
         let turn = Turn {
             realm: self.realm.clone(),

@@ -3,12 +3,12 @@
 
 use super::batch::LONGEST_REQUEST;
 use super::{Shared, stream};
+use crate::net::guests::Guests;
 use crate::server::{Over, Site};
 use crate::turn::relay::{self, Path};
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 /// Connections at once per socket; further ones wait to be accepted.
 const MOST: usize = 1024;
-/// Connections at once from one address: nobody may have all of them, and a whole household behind
-/// one NAT has enough.
+/// Connections at once from one address (of IPv6, one /64): nobody may have all of them, and a
+/// whole household behind one NAT has enough.
 const MOST_OF_ONE: usize = 64;
 /// A connection that says nothing for this long, and has no allocation, is closed.
 const IDLE: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<TcpListener> {
 pub(super) async fn serve(site: Site, local: SocketAddr, listener: TcpListener, shared: Shared) {
     let slots = Arc::new(Semaphore::new(MOST));
     let mut connections = JoinSet::new();
-    let guests = Guests::default();
+    let guests = Guests::new(MOST_OF_ONE);
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         // Out of descriptors, or the client is gone: the next one may do better.
@@ -56,41 +56,6 @@ pub(super) async fn serve(site: Site, local: SocketAddr, listener: TcpListener, 
             converse(site, path, stream, shared).await;
             drop((slot, guest));
         });
-    }
-}
-
-/// How many connections each address has.
-#[derive(Clone, Default)]
-struct Guests(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-impl Guests {
-    /// Counts one more; `None` when the address has enough.
-    fn admit(&self, ip: IpAddr) -> Option<Guest> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(ip).or_insert(0);
-        if *count >= MOST_OF_ONE {
-            return None;
-        }
-        *count += 1;
-        Some(Guest { all: self.clone(), ip })
-    }
-}
-
-/// One connection, counted until it is dropped.
-struct Guest {
-    all: Guests,
-    ip: IpAddr,
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut counts = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.ip);
-            }
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Drives a [`Relay`] on real sockets: one UDP socket for each relayed address.
 
 use super::batch::{Batch, Datagram, LONGEST_DATAGRAM};
-use super::{bind_udp, stream};
-use crate::net::{NetError, bind};
+use super::{bind_udp, host, stream};
+use crate::net::NetError;
 use crate::server::{Limit, Over, Sites};
 use crate::turn::relay::{
     self, Credentials, Opening, Path, Policy, PortRange, Relay, Step, Traffic, Unopened, Usage,
@@ -142,11 +142,8 @@ impl Hub {
             bind_udp(at).map_err(|why| NetError::Open { at, why })?;
         }
         let mut policy = turn.policy;
-        let listening = || sites.iter().flat_map(|sites| sites.all()).map(|(_, at)| at.ip());
-        policy.own.extend(listening());
-        if listening().any(|ip| ip.is_unspecified()) {
-            policy.own.extend(bind::addresses(None));
-        }
+        policy.own.extend(sites.iter().flat_map(|sites| sites.all()).map(|(_, at)| at.ip()));
+        policy.host = host::now();
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let relay = Relay::new(relay::Config {
             realm: turn.realm,
@@ -183,6 +180,11 @@ impl Hub {
     /// Clients send to this socket.
     pub fn listen(&self, at: SocketAddr, socket: &Arc<UdpSocket>) {
         self.lock().listening.insert(at, Arc::clone(socket));
+    }
+
+    /// The addresses that this host has now.
+    pub fn set_host(&self, host: relay::Host) {
+        self.lock().relay.set_host(host);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -29,7 +29,7 @@ mod wire;
 
 pub use allocate::{Opening, Unopened};
 pub use auth::{Credentials, time_limited_password};
-pub use policy::{Net, Policy, Refusal};
+pub use policy::{Host, Net, Policy, Refusal};
 pub use ports::PortRange;
 pub use usage::{Traffic, Usage};
 pub use wire::{LONGEST, NotTurn, frame, is_turn};
@@ -169,6 +169,11 @@ impl Relay {
             drawn: 0,
             indications: 0,
         }
+    }
+
+    /// Which addresses its host has now: none of them is relayed to.
+    pub fn set_host(&mut self, host: Host) {
+        self.policy.host = host;
     }
 
     /// A message from a client. An answer is appended to `out`.

@@ -5,55 +5,12 @@
 //! networks can reach is refused (RFC 8656 section 21.1.6 and the advice of RFC 5735 and 6890), in
 //! every spelling that an address may have.
 
+use crate::nat::special::{self, Class};
+use std::collections::HashSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-/// A range of addresses, such as `192.0.2.0/24`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Net {
-    ip: IpAddr,
-    bits: u8,
-}
-
-impl Net {
-    /// The addresses that share the first `bits` bits with `ip`; `None` when there are not so many.
-    #[must_use]
-    pub const fn new(ip: IpAddr, bits: u8) -> Option<Self> {
-        let most = if ip.is_ipv4() { 32 } else { 128 };
-        if bits > most { None } else { Some(Self { ip, bits }) }
-    }
-
-    /// Whether the address is in it.
-    #[must_use]
-    pub fn has(&self, ip: IpAddr) -> bool {
-        match (self.ip, ip) {
-            (IpAddr::V4(own), IpAddr::V4(ip)) => {
-                let apart = u32::from(own) ^ u32::from(ip);
-                apart.checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(ip)) => {
-                let apart = u128::from(own) ^ u128::from(ip);
-                apart.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
-}
-
-impl std::str::FromStr for Net {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "write an address or a range, such as 192.0.2.7 or 2001:db8::/32".to_owned();
-        let (ip, bits) = match text.split_once('/') {
-            Some((ip, bits)) => (ip, Some(bits.parse().map_err(|_| wrong())?)),
-            None => (text, None),
-        };
-        let ip: IpAddr = ip.parse().map_err(|_| wrong())?;
-        let bits = bits.unwrap_or(if ip.is_ipv4() { 32 } else { 128 });
-        Self::new(ip, bits).ok_or_else(wrong)
-    }
-}
+pub use crate::nat::special::Net;
 
 /// Why a peer is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,9 +25,11 @@ pub enum Refusal {
     Unspecified,
     /// 255.255.255.255.
     Broadcast,
-    /// 240.0.0.0/4, `100::/64`: nobody's.
+    /// 240.0.0.0/4, all of IPv6 outside of `2000::/3`, and what IETF protocols have within: nobody's.
     Reserved,
-    /// An address of the server itself, and not the relayed address of an allocation.
+    /// `2001:db8::/32` or `3fff::/20`.
+    Documentation,
+    /// An address of the server's host, and not the relayed address of an allocation.
     Own,
     /// RFC 1918, 100.64.0.0/10, unique local and the like: networks that only insiders reach.
     Private,
@@ -91,12 +50,43 @@ impl fmt::Display for Refusal {
             Self::Unspecified => "an unspecified address",
             Self::Broadcast => "the broadcast address",
             Self::Reserved => "a reserved address",
+            Self::Documentation => "a documentation address",
             Self::Own => "the server's own address",
             Self::Private => "a private address",
             Self::Denied => "an address denied here",
             Self::Mapped => "an IPv4-mapped address",
             Self::NoPort => "port 0",
         })
+    }
+}
+
+/// What the relay's host takes for itself, as its kernel says: single addresses, and ranges such as
+/// those of `ip route add local`.
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    addresses: HashSet<IpAddr>,
+    ranges: Vec<Net>,
+}
+
+impl Host {
+    /// Whether packets to this address end on the host.
+    #[must_use]
+    pub fn has(&self, ip: IpAddr) -> bool {
+        self.addresses.contains(&ip) || self.ranges.iter().any(|net| net.has(ip))
+    }
+}
+
+impl FromIterator<Net> for Host {
+    fn from_iter<T: IntoIterator<Item = Net>>(nets: T) -> Self {
+        let mut host = Self::default();
+        for net in nets {
+            match net.single() {
+                Some(ip) => drop(host.addresses.insert(ip)),
+                None if host.ranges.contains(&net) => {}
+                None => host.ranges.push(net),
+            }
+        }
+        host
     }
 }
 
@@ -107,8 +97,13 @@ pub struct Policy {
     pub allow_private: bool,
     /// Ranges that are refused besides.
     pub deny: Vec<Net>,
-    /// The server's own addresses.
+    /// Ranges that are allowed although they are private, nobody's, or this host's own; what is
+    /// never a peer (loopback, link-local, multicast, …) is not.
+    pub allow: Vec<Net>,
+    /// The server's own addresses: what it listens on and relays from.
     pub own: Vec<IpAddr>,
+    /// All that its host has, of late.
+    pub host: Host,
 }
 
 impl Policy {
@@ -127,33 +122,34 @@ impl Policy {
     /// As [`Policy::check`], of an address that is known not to be the server's own, or to be that
     /// of an allocation.
     pub(super) fn check_foreign(&self, ip: IpAddr) -> Result<(), Refusal> {
-        self.one(ip)?;
-        if let IpAddr::V6(v6) = ip {
-            for inner in embedded(v6).into_iter().flatten() {
-                if self.own.contains(&inner.into()) {
-                    return Err(Refusal::Own);
-                }
-                self.one(inner.into())?;
+        let inner = if let IpAddr::V6(v6) = ip { special::embedded(v6) } else { None };
+        if let Some(inner) = inner.map(IpAddr::V4) {
+            if self.is_own(inner) {
+                return Err(Refusal::Own);
             }
+            self.one(inner)?;
         }
-        Ok(())
+        self.one(ip)
     }
 
-    /// Whether the address is one of the server's own.
+    /// Whether the address is one of the server's own, or of its host, and not allowed by name.
     #[must_use]
     pub fn is_own(&self, ip: IpAddr) -> bool {
-        self.own.contains(&ip)
+        (self.own.contains(&ip) || self.host.has(ip)) && !self.is_allowed(ip)
+    }
+
+    fn is_allowed(&self, ip: IpAddr) -> bool {
+        self.allow.iter().any(|net| net.has(ip))
     }
 
     fn one(&self, ip: IpAddr) -> Result<(), Refusal> {
-        let found = match ip {
-            IpAddr::V4(v4) => class4(v4),
-            IpAddr::V6(v6) => class6(v6),
-        };
-        if let Some(refusal) = found
-            && !(refusal == Refusal::Private && self.allow_private)
-        {
-            return Err(refusal);
+        if let Some(refusal) = of_class(special::class(ip), ip.is_ipv4()) {
+            let private = matches!(refusal, Refusal::Private | Refusal::Documentation);
+            let lifted = private && (self.allow_private || self.is_allowed(ip))
+                || refusal == Refusal::Reserved && self.is_allowed(ip);
+            if !lifted {
+                return Err(refusal);
+            }
         }
         if self.deny.iter().any(|net| net.has(ip)) { Err(Refusal::Denied) } else { Ok(()) }
     }
@@ -164,55 +160,25 @@ pub(super) const fn check_port(peer: SocketAddr) -> Result<(), Refusal> {
     if peer.port() == 0 { Err(Refusal::NoPort) } else { Ok(()) }
 }
 
-fn class4(ip: Ipv4Addr) -> Option<Refusal> {
-    let [a, b, c, _] = ip.octets();
-    Some(match (a, b, c) {
-        (0, ..) => Refusal::Unspecified,
-        (127, ..) => Refusal::Loopback,
-        (169, 254, _) => Refusal::LinkLocal,
-        (224..=239, ..) => Refusal::Multicast,
-        _ if ip.is_broadcast() => Refusal::Broadcast,
-        (240.., ..) => Refusal::Reserved,
-        // RFC 1918, RFC 6598, RFC 6890 (192.0.0.0/24), RFC 2544, RFC 7526 (192.88.99.0/24)
-        (10, ..) | (172, 16..=31, _) | (192, 168, _) | (100, 64..=127, _) => Refusal::Private,
-        (192, 0, 0) | (198, 18 | 19, _) | (192, 88, 99) => Refusal::Private,
-        _ => return None,
+/// Why addresses of this class are not sent to.
+///
+/// Documentation ranges of IPv4 are let through: nothing is ever behind them but a test network,
+/// which is built with them, and routers drop what is for them.
+const fn of_class(class: Class, ipv4: bool) -> Option<Refusal> {
+    Some(match class {
+        Class::Unspecified => Refusal::Unspecified,
+        Class::Loopback => Refusal::Loopback,
+        Class::LinkLocal => Refusal::LinkLocal,
+        Class::Private | Class::Shared | Class::Benchmarking => Refusal::Private,
+        Class::Protocol if ipv4 => Refusal::Private,
+        Class::Documentation if ipv4 => return None,
+        Class::Documentation => Refusal::Documentation,
+        Class::Multicast => Refusal::Multicast,
+        Class::Broadcast => Refusal::Broadcast,
+        Class::Reserved | Class::Protocol => Refusal::Reserved,
+        Class::Mapped => Refusal::Mapped,
+        Class::Transition | Class::Global => return None,
     })
-}
-
-fn class6(ip: Ipv6Addr) -> Option<Refusal> {
-    let s = ip.segments();
-    Some(match (s[0], s[1]) {
-        _ if ip.is_unspecified() => Refusal::Unspecified,
-        _ if ip.is_loopback() => Refusal::Loopback,
-        (0xff00.., _) => Refusal::Multicast,
-        (0xfe80..=0xfebf, _) => Refusal::LinkLocal,
-        // unique local (RFC 4193), site-local (RFC 3879)
-        (0xfc00..=0xfdff | 0xfec0..=0xfeff, _) => Refusal::Private,
-        // discard-only (RFC 6666)
-        (0x0100, 0) if s[2] == 0 && s[3] == 0 => Refusal::Reserved,
-        // NAT64 prefixes of a network's own choice (RFC 8215)
-        (0x0064, 0xff9b) if s[2] == 1 => Refusal::Private,
-        _ if ip.to_ipv4_mapped().is_some() => Refusal::Mapped,
-        // ::a.b.c.d (RFC 4291 section 2.5.5.1) and ::ffff:0:a.b.c.d (RFC 2765): long gone
-        _ if s[..4] == [0; 4] && (s[4], s[5]) == (0, 0) => Refusal::Mapped,
-        _ if s[..4] == [0; 4] && (s[4], s[5]) == (0xffff, 0) => Refusal::Mapped,
-        _ => return None,
-    })
-}
-
-/// The IPv4 addresses that an IPv6 address stands for, where a gateway would translate or unpack
-/// it: NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380), ISATAP (RFC 5214).
-fn embedded(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
-    let s = ip.segments();
-    let v4 = |high: u16, low: u16| Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
-    match (s[0], s[1]) {
-        (0x0064, 0xff9b) if s[2..6] == [0; 4] => [v4(s[6], s[7]), None],
-        (0x2002, _) => [v4(s[1], s[2]), None],
-        (0x2001, 0) => [v4(s[2], s[3]), v4(!s[6], !s[7])],
-        _ if matches!(s[4], 0 | 0x0200) && s[5] == 0x5efe => [v4(s[6], s[7]), None],
-        _ => [None, None],
-    }
 }
 
 #[cfg(test)]
@@ -230,7 +196,20 @@ mod tests {
     #[test]
     fn the_open_internet_is_allowed_and_nothing_else_is() {
         let policy = Policy { own: vec![ip("203.0.113.1")], ..Policy::default() };
-        for fine in ["8.8.8.8", "192.0.2.1", "172.15.0.1", "172.32.0.1", "100.63.0.1", "2600::1"] {
+        for fine in [
+            "8.8.8.8",
+            "192.0.2.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "100.63.0.1",
+            "2600::1",
+            "192.0.0.9",
+            "192.31.196.1",
+            "2001:200::1",
+            "2001:1::2",
+            "2001:4:112::1",
+            "3ffe::1",
+        ] {
             assert_eq!(refusal(&policy, fine), None, "{fine}");
         }
         for (bad, why) in [
@@ -260,7 +239,22 @@ mod tests {
             ("fc00::1", Refusal::Private),
             ("fdff::1", Refusal::Private),
             ("fec0::1", Refusal::Private),
-            ("64:ff9b:1::a00:1", Refusal::Private),
+            ("64:ff9b:1::808:808", Refusal::Private),
+            ("200::1", Refusal::Reserved),
+            ("400::1", Refusal::Reserved),
+            ("4000::1", Refusal::Reserved),
+            ("5f00::1", Refusal::Reserved),
+            ("100:0:0:1::1", Refusal::Reserved),
+            ("::1:0:0", Refusal::Reserved),
+            ("fe00::1", Refusal::Reserved),
+            ("2001::1", Refusal::Reserved),
+            ("2001:0:808:808::f7f7:f7f7", Refusal::Reserved),
+            ("2001:2::1", Refusal::Private),
+            ("2001:10::1", Refusal::Reserved),
+            ("2001:100::1", Refusal::Reserved),
+            ("2001:db8::1", Refusal::Documentation),
+            ("3fff::1", Refusal::Documentation),
+            ("192.88.99.1", Refusal::Private),
             ("203.0.113.1", Refusal::Own),
         ] {
             assert_eq!(refusal(&policy, bad), Some(why), "{bad}");
@@ -300,12 +294,72 @@ mod tests {
     }
 
     #[test]
-    fn private_networks_may_be_allowed_and_nothing_else_with_them() {
-        let policy = Policy { allow_private: true, ..Policy::default() };
-        for fine in ["10.0.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "64:ff9b::10.0.0.1"] {
+    fn the_hosts_other_addresses_and_local_ranges_are_its_own() {
+        let nets = ["198.51.100.7", "2600::7", "198.51.100.64/28", "127.0.0.0/8"];
+        let host = nets.iter().map(|net| net.parse::<Net>().expect("a range")).collect();
+        let policy = Policy { host, allow_private: true, ..Policy::default() };
+        for own in [
+            "198.51.100.7",
+            "2600::7",
+            "198.51.100.79",
+            "64:ff9b::198.51.100.7",
+            "2002:c633:6407::",
+        ] {
+            assert_eq!(refusal(&policy, own), Some(Refusal::Own), "{own}");
+        }
+        for fine in ["198.51.100.8", "198.51.100.80", "2600::8"] {
             assert_eq!(refusal(&policy, fine), None, "{fine}");
         }
-        for bad in ["127.0.0.1", "169.254.1.1", "::1", "64:ff9b::127.0.0.1", "::ffff:10.0.0.1"] {
+    }
+
+    #[test]
+    fn what_is_allowed_by_name_is_allowed_but_never_what_is_no_peer() {
+        let allow = ["10.1.0.0/16", "198.51.100.7", "127.0.0.0/8", "169.254.0.0/16", "::/0"];
+        let allow = allow.iter().map(|net| net.parse().expect("a range")).collect();
+        let host = ["198.51.100.7", "198.51.100.8"].iter();
+        let host = host.map(|net| net.parse::<Net>().expect("a range")).collect();
+        let deny = vec!["10.1.2.0/24".parse().expect("a range")];
+        let policy = Policy { deny, allow, host, ..Policy::default() };
+        for fine in ["10.1.1.1", "198.51.100.7", "fd00::1", "2001:db8::1"] {
+            assert_eq!(refusal(&policy, fine), None, "{fine}");
+        }
+        for (bad, why) in [
+            ("10.2.0.1", Refusal::Private),
+            ("10.1.2.3", Refusal::Denied),
+            ("198.51.100.8", Refusal::Own),
+            ("127.0.0.1", Refusal::Loopback),
+            ("169.254.169.254", Refusal::LinkLocal),
+            ("::1", Refusal::Loopback),
+            ("64:ff9b::10.2.0.1", Refusal::Private),
+            ("64:ff9b::169.254.169.254", Refusal::LinkLocal),
+        ] {
+            assert_eq!(refusal(&policy, bad), Some(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn private_networks_may_be_allowed_and_nothing_else_with_them() {
+        let policy = Policy { allow_private: true, ..Policy::default() };
+        for fine in [
+            "10.0.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "fd00::1",
+            "64:ff9b::10.0.0.1",
+            "2001:db8::1",
+            "64:ff9b:1::10.0.0.1",
+        ] {
+            assert_eq!(refusal(&policy, fine), None, "{fine}");
+        }
+        for bad in [
+            "127.0.0.1",
+            "169.254.1.1",
+            "::1",
+            "64:ff9b::127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b:1::127.0.0.1",
+            "2001::1",
+        ] {
             assert!(refusal(&policy, bad).is_some(), "{bad}");
         }
     }
@@ -314,7 +368,11 @@ mod tests {
     fn a_denied_range_is_refused_to_its_last_address_and_no_further() {
         let deny = ["198.51.100.0/25", "2001:db8::/33", "192.0.2.7", "0.0.0.0/0"];
         let nets: Vec<Net> = deny.iter().map(|net| net.parse().expect("a range")).collect();
-        let policy = |index: usize| Policy { deny: vec![nets[index]], ..Policy::default() };
+        let policy = |index: usize| Policy {
+            deny: vec![nets[index]],
+            allow_private: true,
+            ..Policy::default()
+        };
         assert_eq!(refusal(&policy(0), "198.51.100.127"), Some(Refusal::Denied));
         assert_eq!(refusal(&policy(0), "198.51.100.128"), None);
         assert_eq!(refusal(&policy(1), "2001:db8:7fff::1"), Some(Refusal::Denied));
