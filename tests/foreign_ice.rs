@@ -1,5 +1,5 @@
 //! A foreign ICE agent (aioice) behind every pair of the classic NATs, with STUN alone: it connects
-//! exactly where `nat::pair::predict` says that STUN is enough. So the lab, the prediction and an
+//! exactly where `nat::pair::forecast` says that STUN is enough. So the lab, the prediction and an
 //! implementation of ICE that knows neither agree.
 
 #![cfg(target_os = "linux")]
@@ -8,7 +8,7 @@ use natscope::lab::catalogue::Catalogue;
 use natscope::lab::kernel::namespace::{Namespace, Submitted};
 use natscope::lab::kernel::{experiment, supervisor};
 use natscope::nat::NatSpec;
-use natscope::nat::pair::{Side, Verdict, predict};
+use natscope::nat::pair::{Verdict, forecast};
 use serde_json::Value;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
@@ -85,11 +85,7 @@ async fn connect_all(pairs: &[[NatSpec; 2]]) -> Outcome {
     for (pair, [a, b]) in pairs.iter().zip(running) {
         let said = [a.wait().await.map_err(text)??, b.wait().await.map_err(text)??];
         let connected = [said[0]["connected"] == true, said[1]["connected"] == true];
-        let side = |spec: &NatSpec| {
-            let truth = spec.truth();
-            Side { mapping: truth.mapping, filtering: truth.filtering }
-        };
-        let predicted = predict(side(&pair[0]), side(&pair[1]));
+        let predicted = forecast(&pair[0], &pair[1]).verdict;
         let line = format!(
             "{} × {}: predicted {predicted}, aioice: {} / {}",
             pair[0].name, pair[1].name, said[0], said[1]

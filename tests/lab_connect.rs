@@ -1,6 +1,6 @@
 //! `natscope connect` between two hosts behind every pair of the classic NATs: by file with STUN
 //! alone, by a pasted line and through a room with TURN besides. What connects, and how, is what
-//! `nat::pair::predict` says; both sides report the same; no password is in a report.
+//! `nat::pair::forecast` says; both sides report the same; no password is in a report.
 
 #![allow(clippy::disallowed_methods)] // how long it took is printed
 #![cfg(target_os = "linux")]
@@ -9,7 +9,7 @@ use natscope::lab::catalogue::Catalogue;
 use natscope::lab::kernel::namespace::{Namespace, Submitted};
 use natscope::lab::kernel::{experiment, supervisor};
 use natscope::nat::NatSpec;
-use natscope::nat::pair::{Side, Verdict, predict};
+use natscope::nat::pair::{Verdict, forecast};
 use natscope::net::signal;
 use natscope::signal::Limits;
 use serde_json::Value;
@@ -228,11 +228,7 @@ fn start(
 
 /// How they connected, if that is as it should be.
 fn check(way: Way, pair: &[NatSpec; 2], said: &[Said; 2]) -> Outcome<String> {
-    let side = |spec: &NatSpec| {
-        let truth = spec.truth();
-        Side { mapping: truth.mapping, filtering: truth.filtering }
-    };
-    let predicted = predict(side(&pair[0]), side(&pair[1]));
+    let predicted = forecast(&pair[0], &pair[1]).verdict;
     let turn = way != Way::File;
     let expected: &[&str] = match (predicted, turn) {
         (Verdict::Stun, _) => &["direct-reflexive"],

@@ -3,9 +3,10 @@
 use super::catalogue::{self, Catalogue, CatalogueError};
 use super::certify::Row;
 use super::matrix::{Cell, called};
-use crate::nat::pair::{Side, Verdict, predict};
-use crate::nat::{Classic, Filtering, Mapping, NatSpec};
+use crate::nat::pair::{PeerKind, Verdict};
+use crate::nat::{Classic, NatSpec};
 use crate::probe::fact::Facts;
+use crate::probe::outlook::{Forecast, Measured, outlook};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -76,26 +77,19 @@ pub struct Peer {
     /// The classic name of the peer's NAT.
     pub peer: Classic,
     /// What the pair needs.
-    pub verdict: Verdict,
+    pub verdict: Forecast,
+    /// The verdicts that are left where it could not be told, the easiest first; else left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub possible: Vec<Verdict>,
 }
 
 /// The kinds of peer that a forecast is made for.
-pub const PEERS: [(Classic, Side); 4] = [
-    (Classic::FullCone, side(Mapping::EndpointIndependent, Filtering::EndpointIndependent)),
-    (Classic::RestrictedCone, side(Mapping::EndpointIndependent, Filtering::AddressDependent)),
-    (
-        Classic::PortRestrictedCone,
-        side(Mapping::EndpointIndependent, Filtering::AddressAndPortDependent),
-    ),
-    (
-        Classic::Symmetric,
-        side(Mapping::AddressAndPortDependent, Filtering::AddressAndPortDependent),
-    ),
+pub const PEERS: [PeerKind; 4] = [
+    PeerKind::FullCone,
+    PeerKind::RestrictedCone,
+    PeerKind::PortRestrictedCone,
+    PeerKind::Symmetric,
 ];
-
-const fn side(mapping: Mapping, filtering: Filtering) -> Side {
-    Side { mapping, filtering }
-}
 
 impl Scenario {
     /// Reads a scenario from a file; the scenarios of the program answer to their path
@@ -168,14 +162,22 @@ fn parse(file: &str, text: &str) -> Result<Scenario, CatalogueError> {
     toml::from_str(text).map_err(|e| catalogue::malformed(file, text, &e))
 }
 
-/// The forecast from the measured facts; empty when one that it needs is not known.
+/// The forecast from the measured facts; empty when they tell nothing.
 fn forecast(facts: &Facts) -> Vec<Peer> {
-    let (Some(&mapping), Some(&filtering)) = (facts.mapping.value(), facts.filtering.value())
-    else {
+    let answered = facts.nat.value().is_some();
+    let here = Measured::of(facts, answered);
+    if here.udp_blocked() == Some(true) {
         return Vec::new();
-    };
-    let own = Side { mapping, filtering };
-    PEERS.iter().map(|&(peer, side)| Peer { peer, verdict: predict(own, side) }).collect()
+    }
+    let peers: Vec<Peer> = PEERS
+        .iter()
+        .map(|kind| {
+            let outlook = outlook(&here, &Measured::described(&kind.spec()));
+            Peer { peer: kind.classic(), verdict: outlook.forecast(), possible: outlook.left() }
+        })
+        .collect();
+    let told = peers.iter().any(|peer| peer.verdict != Forecast::Inconclusive);
+    if told { peers } else { Vec::new() }
 }
 
 fn meaning(facts: &Facts, peers: &[Peer]) -> String {
@@ -184,27 +186,44 @@ fn meaning(facts: &Facts, peers: &[Peer]) -> String {
                 this host."
             .into();
     }
+    let open = if facts.mapping.value().is_none() {
+        facts.mapping.because()
+    } else {
+        facts.filtering.because()
+    };
     if peers.is_empty() {
-        return format!(
-            "Whether STUN is enough could not be told: {}",
-            if facts.mapping.value().is_none() {
-                facts.mapping.because()
-            } else {
-                facts.filtering.because()
-            }
-        );
+        return format!("Whether STUN is enough could not be told: {open}");
     }
-    let relayed: Vec<&str> =
-        peers.iter().filter(|p| p.verdict == Verdict::Turn).map(|p| p.peer.as_str()).collect();
-    if relayed.is_empty() {
+    let with = |wanted: Forecast| {
+        let of = peers.iter().filter(|p| p.verdict == wanted);
+        of.map(|p| p.peer.as_str()).collect::<Vec<_>>().join(" or ")
+    };
+    let [relayed, ordered, unknown] =
+        [Forecast::Turn, Forecast::OrderDependent, Forecast::Inconclusive].map(with);
+    let mut said = Vec::new();
+    if !relayed.is_empty() {
+        said.push(format!(
+            "STUN is not enough towards peers behind a NAT of kind {relayed}: those connections need \
+             a TURN server."
+        ));
+    }
+    if !ordered.is_empty() {
+        said.push(format!(
+            "Towards peers behind a NAT of kind {ordered} STUN is enough only when a given side sends \
+             first."
+        ));
+    }
+    if !unknown.is_empty() {
+        said.push(format!(
+            "Whether STUN is enough towards peers behind a NAT of kind {unknown} could not be told: \
+             {open}"
+        ));
+    }
+    if said.is_empty() {
         return "STUN is enough towards every classic kind of NAT; no TURN server is needed."
             .into();
     }
-    format!(
-        "STUN is not enough towards peers behind a NAT of kind {}: those connections need a TURN \
-         server.",
-        relayed.join(" or ")
-    )
+    said.join(" ")
 }
 
 #[cfg(test)]

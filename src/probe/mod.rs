@@ -7,6 +7,7 @@ mod core;
 pub mod fact;
 pub mod judge;
 pub mod loss;
+pub mod outlook;
 mod plan;
 mod prober;
 pub mod record;

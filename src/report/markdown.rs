@@ -49,7 +49,7 @@ fn facts(out: &mut String, path: &Path) {
 fn connects(out: &mut String, path: &Path, traversal: &Traversal) {
     out.push_str("\n| peer behind | needs | because |\n|---|---|---|\n");
     for forecast in traversal.of(path.family) {
-        let verdict = forecast.verdict.title();
+        let verdict = forecast.answer();
         let _ = writeln!(out, "| {} | {verdict} | {} |", forecast.peer, safe(&forecast.because));
     }
 }

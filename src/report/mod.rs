@@ -24,7 +24,7 @@ pub use explain::explain;
 pub use markdown::markdown;
 pub use read::{ReadError, read};
 pub use text::text;
-pub use traversal::{Forecast, PeerForecast, PeerKind, Traversal};
+pub use traversal::{Forecast, PeerForecast, PeerKind, Sender, Traversal};
 pub use turn::TurnServer;
 pub use view::{Axis, FactView, Status};
 

@@ -255,7 +255,7 @@ fn verdicts(judgement: Judgement) -> Vec<Forecast> {
 
 #[test]
 fn forecasts_follow_the_facts() {
-    use Forecast::{Inconclusive, Stun, Turn};
+    use Forecast::{Inconclusive, OrderDependent as Order, Stun, Turn};
     let known = |m, f| judgement(Fact::proven(m, "", vec![]), Fact::proven(f, "", vec![]));
     let (eim, symmetric) = (Mapping::EndpointIndependent, Mapping::AddressAndPortDependent);
     let (open, strict) = (Filtering::EndpointIndependent, Filtering::AddressAndPortDependent);
@@ -263,7 +263,7 @@ fn forecasts_follow_the_facts() {
     assert_eq!(verdicts(known(eim, strict)), [Stun, Stun, Stun, Stun, Stun, Turn, Turn]);
     assert_eq!(verdicts(known(symmetric, strict)), [Stun, Turn, Stun, Stun, Turn, Turn, Turn]);
     // a combination without a classic name
-    assert_eq!(verdicts(known(symmetric, open)), [Stun, Stun, Stun, Stun, Stun, Stun, Turn]);
+    assert_eq!(verdicts(known(symmetric, open)), [Stun, Order, Stun, Stun, Order, Stun, Turn]);
 
     let unfiltered = judgement(Fact::proven(eim, "", vec![]), Fact::inconclusive("lost", vec![]));
     assert_eq!(verdicts(unfiltered), [Stun, Stun, Stun, Stun, Stun, Inconclusive, Turn]);

@@ -1,7 +1,9 @@
 //! A report for a terminal: 80 columns, plain words.
 
 use super::prose::{WIDTH, milliseconds, paragraph, severity, wrap};
-use super::{Axis, FactView, Family, Forecast, Path, Report, Server, Status, Traversal};
+use super::{
+    Axis, FactView, Family, Forecast, Path, PeerForecast, Report, Server, Status, Traversal,
+};
 use crate::probe::fact::{Finding, Grade};
 use crate::report::escape::terminal;
 use std::fmt::Write as _;
@@ -71,27 +73,27 @@ fn facts(path: &Path, colour: bool) -> String {
 
 /// Peers with the same answer for the same reason share a row.
 fn connects(traversal: &Traversal, family: Family, colour: bool) -> String {
-    let mut rows: Vec<(Vec<&str>, Forecast, &str)> = Vec::new();
+    let mut rows: Vec<(Vec<&str>, &PeerForecast)> = Vec::new();
     for forecast in traversal.of(family) {
-        let same = |row: &&mut (Vec<&str>, Forecast, &str)| {
-            row.1 == forecast.verdict && row.2 == forecast.because
+        let same = |row: &&mut (Vec<&str>, &PeerForecast)| {
+            row.1.answer() == forecast.answer() && row.1.because == forecast.because
         };
         match rows.iter_mut().find(same) {
-            Some((peers, ..)) => peers.push(forecast.peer.as_str()),
-            None => rows.push((vec![forecast.peer.as_str()], forecast.verdict, &forecast.because)),
+            Some((peers, _)) => peers.push(forecast.peer.as_str()),
+            None => rows.push((vec![forecast.peer.as_str()], forecast)),
         }
     }
     let mut table = Builder::default();
     let mut colours = Vec::new();
     table.push_record(["peer behind", "needs", "because"]);
-    for (peers, verdict, because) in rows {
-        colours.push(match verdict {
+    for (peers, forecast) in rows {
+        colours.push(match forecast.verdict {
             Forecast::Stun => Color::FG_GREEN,
             Forecast::Turn | Forecast::OrderDependent => Color::FG_YELLOW,
             Forecast::None => Color::FG_RED,
             Forecast::Inconclusive => Color::FG_BRIGHT_BLACK,
         });
-        let [_, verdict, because] = fit(["", verdict.title(), because], PEER_WIDTHS);
+        let [_, verdict, because] = fit(["", &forecast.answer(), &forecast.because], PEER_WIDTHS);
         table.push_record([peers.join("\n"), verdict, because]);
     }
     render(table, &colours, colour)

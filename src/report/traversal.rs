@@ -5,12 +5,16 @@
 //! of them, and is definite only where they all agree.
 
 use super::{Family, Path};
-use crate::nat::pair::{Side, Verdict, predict};
-use crate::nat::{Classic, Filtering, Mapping};
-use crate::probe::fact::Facts;
+use crate::nat::pair::{Bar, End, Hinge, Open, Reason, Verdict, Way};
+use crate::nat::{Classic, Filtering};
+use crate::probe::fact::Grade;
+use crate::probe::outlook::{Assumption, Measured, Outlook, outlook};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
+
+pub use crate::nat::pair::PeerKind;
+pub use crate::probe::outlook::Forecast;
 
 /// What connects.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -32,208 +36,53 @@ pub struct PeerForecast {
     pub peer: PeerKind,
     /// What the pair needs.
     pub verdict: Forecast,
+    /// The verdicts that are left where it could not be told, the easiest first; else left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub possible: Vec<Verdict>,
+    /// Where it depends on who sends first: the side that must, if that could be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Sender>,
+    /// The grade of the weakest fact that the verdict rests on; left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grade: Option<Grade>,
     /// Why, in one sentence.
     pub because: String,
 }
 
-/// What the other side is behind, by its RFC 3489 name.
+/// Who sends first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum PeerKind {
-    /// Nothing.
-    OpenInternet,
-    /// A firewall that lets answers in.
-    SymmetricUdpFirewall,
-    /// eim-eif.
-    FullCone,
-    /// eim-adf.
-    RestrictedCone,
-    /// eim-apdf.
-    PortRestrictedCone,
-    /// apdm-apdf.
-    Symmetric,
-    /// A firewall that lets no UDP pass.
-    UdpBlocked,
+pub enum Sender {
+    /// This side.
+    Here,
+    /// The peer.
+    Peer,
 }
 
-/// What a pair of peers needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Forecast {
-    /// Direct with reflexive addresses alone.
-    Stun,
-    /// Direct only when one given side sends first.
-    OrderDependent,
-    /// Only a relay connects them.
-    Turn,
-    /// Not even a relay.
-    None,
-    /// The facts leave more than one verdict possible.
-    Inconclusive,
-}
+impl PeerForecast {
+    fn new(family: Family, peer: PeerKind, outlook: &Outlook) -> Self {
+        let first = outlook.expected.first.map(|end| match end {
+            End::A => Sender::Here,
+            End::B => Sender::Peer,
+        });
+        Self {
+            family,
+            peer,
+            verdict: outlook.forecast(),
+            possible: outlook.left(),
+            first,
+            grade: outlook.grade,
+            because: because(outlook),
+        }
+    }
 
-impl PeerKind {
-    /// All, from the easiest to the hardest.
-    pub const ALL: &'static [Self] = &[
-        Self::OpenInternet,
-        Self::SymmetricUdpFirewall,
-        Self::FullCone,
-        Self::RestrictedCone,
-        Self::PortRestrictedCone,
-        Self::Symmetric,
-        Self::UdpBlocked,
-    ];
-
-    /// Its name in JSON.
+    /// What the pair needs, for people; with the grade where it is not certain.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenInternet => Classic::OpenInternet.as_str(),
-            Self::SymmetricUdpFirewall => Classic::SymmetricUdpFirewall.as_str(),
-            Self::FullCone => Classic::FullCone.as_str(),
-            Self::RestrictedCone => Classic::RestrictedCone.as_str(),
-            Self::PortRestrictedCone => Classic::PortRestrictedCone.as_str(),
-            Self::Symmetric => Classic::Symmetric.as_str(),
-            Self::UdpBlocked => Classic::UdpBlocked.as_str(),
+    pub fn answer(&self) -> String {
+        match self.grade {
+            Some(Grade::Probable) => format!("{} (probable)", self.verdict.title()),
+            _ => self.verdict.title().to_owned(),
         }
-    }
-
-    /// For people: where such a peer is.
-    const fn place(self) -> &'static str {
-        match self {
-            Self::OpenInternet => "on the open internet",
-            Self::SymmetricUdpFirewall => "behind a stateful firewall",
-            Self::FullCone => "behind a full-cone NAT",
-            Self::RestrictedCone => "behind a restricted-cone NAT",
-            Self::PortRestrictedCone => "behind a port-restricted-cone NAT",
-            Self::Symmetric => "behind a symmetric NAT",
-            Self::UdpBlocked => "where UDP is blocked",
-        }
-    }
-
-    /// Its behaviour; `None` when no UDP passes.
-    const fn side(self) -> Option<Side> {
-        use Filtering as F;
-        use Mapping as M;
-        let (mapping, filtering) = match self {
-            Self::OpenInternet | Self::FullCone => (M::EndpointIndependent, F::EndpointIndependent),
-            Self::RestrictedCone => (M::EndpointIndependent, F::AddressDependent),
-            Self::SymmetricUdpFirewall | Self::PortRestrictedCone => {
-                (M::EndpointIndependent, F::AddressAndPortDependent)
-            }
-            Self::Symmetric => (M::AddressAndPortDependent, F::AddressAndPortDependent),
-            Self::UdpBlocked => return None,
-        };
-        Some(Side { mapping, filtering })
-    }
-}
-
-impl fmt::Display for PeerKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl From<Verdict> for Forecast {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Stun => Self::Stun,
-            Verdict::OrderDependent => Self::OrderDependent,
-            Verdict::Turn => Self::Turn,
-            Verdict::None => Self::None,
-        }
-    }
-}
-
-impl Forecast {
-    /// For people.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Stun => "STUN is enough",
-            Self::OrderDependent => "depends on order",
-            Self::Turn => "TURN is needed",
-            Self::None => "nothing connects",
-            Self::Inconclusive => "could not tell",
-        }
-    }
-}
-
-/// Our side, as far as it is known: every behaviour that the facts leave possible.
-struct Ours {
-    sides: Vec<Side>,
-    /// No UDP may pass.
-    blocked: Blocked,
-    /// An early packet of the peer's gives our own flow to it another port.
-    poisoned: bool,
-}
-
-#[derive(PartialEq, Eq, Clone, Copy)]
-enum Blocked {
-    No,
-    Maybe,
-    Yes,
-}
-
-impl Ours {
-    fn of(path: &Path) -> Self {
-        let facts = &path.facts;
-        let mappings = facts.mapping.possible();
-        let filterings = facts.filtering.possible();
-        let sides = mappings
-            .iter()
-            .flat_map(|&mapping| {
-                filterings.iter().map(move |&filtering| Side { mapping, filtering })
-            })
-            .filter(|side| fits(*side, facts))
-            .collect();
-        let blocked = match facts.classic.value() {
-            Some(Classic::UdpBlocked) => Blocked::Yes,
-            // an answer over UDP shows that it passes
-            None if path.mapped.is_none() => Blocked::Maybe,
-            _ => Blocked::No,
-        };
-        Self { sides, blocked, poisoned: facts.early_packet_poisoning.value() == Some(&true) }
-    }
-
-    /// The verdicts that are possible with such a peer.
-    fn verdicts(&self, peer: PeerKind) -> Vec<Forecast> {
-        let Some(theirs) = peer.side() else {
-            return vec![Forecast::Turn];
-        };
-        let mut all = Vec::new();
-        if self.blocked != Blocked::No {
-            all.push(Forecast::Turn);
-        }
-        if self.blocked != Blocked::Yes {
-            all.extend(self.sides.iter().map(|&ours| self.verdict(ours, theirs)));
-        }
-        all.dedup();
-        all
-    }
-
-    fn verdict(&self, ours: Side, theirs: Side) -> Forecast {
-        let verdict = Forecast::from(predict(ours, theirs));
-        // Spoiled by the peer's early packet, our packets come from a port that a peer filtering
-        // by port does not expect, and the peer's own still go to the port that is lost.
-        let exact = theirs.filtering == Filtering::AddressAndPortDependent
-            && ours.filtering != Filtering::EndpointIndependent;
-        if verdict == Forecast::Stun && self.poisoned && exact {
-            Forecast::OrderDependent
-        } else {
-            verdict
-        }
-    }
-}
-
-/// Whether a behaviour agrees with the classic name, where that is known without the axes.
-fn fits(side: Side, facts: &Facts) -> bool {
-    let Some(&name) = facts.classic.value() else { return true };
-    let of = |nat| Classic::of(nat, side.mapping, side.filtering) == name;
-    match facts.nat.value() {
-        _ if name == Classic::UdpBlocked => true,
-        Some(&nat) => of(nat),
-        None => of(true) || of(false),
     }
 }
 
@@ -253,69 +102,143 @@ impl Traversal {
 }
 
 fn forecast_path(path: &Path) -> Vec<PeerForecast> {
-    let ours = Ours::of(path);
+    let here = Measured::of(&path.facts, path.mapped.is_some());
     let one = |&peer: &PeerKind| {
-        let verdicts = ours.verdicts(peer);
-        let verdict = match verdicts.split_first() {
-            Some((&first, rest)) if rest.iter().all(|&v| v == first) => first,
-            _ => Forecast::Inconclusive,
-        };
-        let because = because(path, &ours, peer, verdict);
-        PeerForecast { family: path.family, peer, verdict, because }
+        let there = Measured::described(&peer.spec());
+        PeerForecast::new(path.family, peer, &outlook(&here, &there))
     };
     PeerKind::ALL.iter().map(one).collect()
 }
 
-fn because(path: &Path, ours: &Ours, peer: PeerKind, verdict: Forecast) -> String {
-    let text = match verdict {
-        _ if peer == PeerKind::UdpBlocked => {
-            "no UDP reaches that peer: it needs a relay that it reaches over TCP or TLS"
-        }
-        Forecast::Turn if ours.blocked == Blocked::Yes => {
-            "no UDP gets out here: a relay reached over TCP or TLS is the only way"
-        }
-        Forecast::Turn => match ours.sides.as_slice() {
-            [side] if side.mapping != Mapping::EndpointIndependent => {
-                "the port changes with the destination here, and that peer's filter expects the one it was told"
+fn because(outlook: &Outlook) -> String {
+    if outlook.expected.verdict().is_none() {
+        return open_question(&outlook.expected.hinges);
+    }
+    let mut text = reason(outlook.expected.reason);
+    for (_, assumption) in &outlook.assumed {
+        text.push_str("; ");
+        text.push_str(match assumption {
+            Assumption::DropsUninvited => {
+                "that a packet which comes too early does no harm here was not shown"
             }
-            _ => {
-                "that peer's port changes with the destination, and the filter here expects the one it was told"
+            Assumption::OwnPermissions => {
+                "that the router here keeps permissions for each mapping by itself was not shown"
             }
-        },
-        Forecast::OrderDependent => {
-            "a packet that the peer sends first spoils the mapping here: it connects only when this side sends first"
-        }
-        Forecast::Stun => match peer {
-            PeerKind::OpenInternet | PeerKind::FullCone => {
-                "that peer can be reached by anyone who knows its mapped address"
-            }
-            _ if ours.sides.iter().all(|s| s.filtering == Filtering::EndpointIndependent) => {
-                "anyone who knows the mapped address here gets in"
-            }
-            PeerKind::RestrictedCone => {
-                "once that peer has sent to this address, packets from any of its ports get in"
-            }
-            PeerKind::Symmetric => {
-                "the mapping here is fixed, and its filter lets any port of that peer in"
-            }
-            _ => "both sides keep their mapped address, so each opens its filter for the other",
-        },
-        Forecast::Inconclusive if ours.blocked == Blocked::Maybe => {
-            "no server answered over UDP, so it is open whether UDP passes at all"
-        }
-        Forecast::Inconclusive => return open_question(&path.facts),
-        Forecast::None => "not even a relay connects them",
-    };
-    text.to_owned()
+        });
+    }
+    text
 }
 
-fn open_question(facts: &Facts) -> String {
-    let open = match (facts.mapping.value(), facts.filtering.value()) {
-        (None, None) => "mapping and filtering",
-        (None, Some(_)) => "mapping",
-        _ => "filtering",
+fn reason(reason: Reason) -> String {
+    match reason {
+        Reason::Blocked(End::B) => {
+            "no UDP reaches that peer: it needs a relay that it reaches over TCP or TLS".to_owned()
+        }
+        Reason::Blocked(End::A) => {
+            "no UDP gets out here: a relay reached over TCP or TLS is the only way".to_owned()
+        }
+        Reason::Direct(way) => direct(way).to_owned(),
+        Reason::Relay(bar) => barred(bar).to_owned(),
+        Reason::Order { first, bar, .. } => {
+            let (who, other) = match first {
+                End::A => ("this side", "that peer"),
+                End::B => ("that peer", "this side"),
+            };
+            let why = barred(bar);
+            format!("it connects only when {who} sends first; when {other} does, {why}")
+        }
+    }
+}
+
+const fn direct(way: Way) -> &'static str {
+    match (way.into, way.filter) {
+        (End::A, Filtering::EndpointIndependent) => {
+            "anyone who knows the mapped address here gets in"
+        }
+        (End::B, Filtering::EndpointIndependent) => {
+            "that peer can be reached by anyone who knows its mapped address"
+        }
+        (End::A, Filtering::AddressDependent) => {
+            "once this side has sent to that peer's address, packets from any of its ports get in"
+        }
+        (End::B, Filtering::AddressDependent) => {
+            "once that peer has sent to this address, packets from any of its ports get in"
+        }
+        (_, Filtering::AddressAndPortDependent) => {
+            "both sides keep their mapped address, so each opens its filter for the other"
+        }
+    }
+}
+
+const fn barred(bar: Bar) -> &'static str {
+    match bar {
+        Bar::EarlyPacket(End::A) => {
+            "the router here takes its early packet for itself, which spoils the mapping"
+        }
+        Bar::EarlyPacket(End::B) => {
+            "that peer's router takes the early packet for itself, which spoils the mapping there"
+        }
+        Bar::SecondSession(End::A) => {
+            "the packets from here leave by another port than the one that peer was told, and from then on the router here takes the peer's packets to that one for a second session, and drops them"
+        }
+        Bar::SecondSession(End::B) => {
+            "its packets leave by another port than the one this side was told, and from then on its router takes the packets from here to that one for a second session, and drops them"
+        }
+        Bar::Refused { changes: [true, _] } => {
+            "the port changes with the destination here, and that peer's filter expects the one it was told"
+        }
+        Bar::Refused { .. } => {
+            "that peer's port changes with the destination, and the filter here expects the one it was told"
+        }
+    }
+}
+
+/// What the verdict depends on, and what follows from which answer.
+fn open_question(hinges: &[Hinge]) -> String {
+    if hinges.iter().any(|hinge| hinge.axis == Open::Udp) {
+        return "no server answered over UDP, so it is open whether UDP passes at all".to_owned();
+    }
+    match hinges {
+        [] => "it depends on what could not be told here".to_owned(),
+        [one] => {
+            let cases = cases(one);
+            format!("it depends on {} here, which could not be told: {cases}", one.axis.title())
+        }
+        more => {
+            let titles: Vec<&str> = more.iter().map(|hinge| hinge.axis.title()).collect();
+            format!("it depends on {} here, which could not be told", titles.join(" and "))
+        }
+    }
+}
+
+/// For each verdict the values that it follows from: `STUN is enough if it is …, else …`.
+fn cases(hinge: &Hinge) -> String {
+    let mut groups: Vec<(&[Verdict], Vec<&str>)> = Vec::new();
+    for (value, verdicts) in &hinge.by {
+        match groups.iter_mut().find(|(of, _)| *of == verdicts.as_slice()) {
+            Some((_, values)) => values.push(value),
+            None => groups.push((verdicts, vec![value])),
+        }
+    }
+    let last = groups.len().saturating_sub(1);
+    let one = |(at, (verdicts, values)): (usize, &(&[Verdict], Vec<&str>))| {
+        let verdict = verdicts.iter().map(|v| phrase(*v)).collect::<Vec<_>>().join(" or ");
+        if at == last && at > 0 {
+            format!("else {verdict}")
+        } else {
+            format!("{verdict} if it is {}", list(values))
+        }
     };
-    format!("it depends on the {open} here, which could not be told")
+    groups.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
+}
+
+const fn phrase(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Stun => "STUN is enough",
+        Verdict::OrderDependent => "who sends first decides",
+        Verdict::Turn => "TURN is needed",
+        Verdict::None => "nothing connects",
+    }
 }
 
 /// One sentence for a user. IPv4 decides where both families were measured; IPv6 is added where it
@@ -343,6 +266,11 @@ fn sentence(path: &Path, peers: &[&PeerForecast]) -> String {
         peers.iter().filter(is).map(|p| p.peer.place()).collect()
     };
     let [direct, order, relay, open] = [Stun, OrderDependent, Turn, Inconclusive].map(places);
+    let must = |first: Option<Sender>| -> Vec<&'static str> {
+        let is = |p: &&&PeerForecast| p.verdict == OrderDependent && p.first == first;
+        peers.iter().filter(is).map(|p| p.peer.place()).collect()
+    };
+    let [here, there, either] = [Some(Sender::Here), Some(Sender::Peer), None].map(must);
     let mut text = match (direct.as_slice(), relay.as_slice()) {
         ([], []) if order.is_empty() => {
             return "It could not be told what connects from here.".to_owned();
@@ -369,7 +297,9 @@ fn sentence(path: &Path, peers: &[&PeerForecast]) -> String {
             let _ = write!(text, "{joint}{what} {}", list(places));
         }
     };
-    more("who sends first decides for peers", &order);
+    more("it connects only when this side sends first for peers", &here);
+    more("it connects only when they send first for peers", &there);
+    more("who sends first decides for peers", &either);
     more("it could not be told for peers", &open);
     let first = text.chars().next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", text.chars().skip(1).collect::<String>())

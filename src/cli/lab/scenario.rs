@@ -11,8 +11,8 @@ use crate::lab::kernel::{Lab, experiment};
 use crate::lab::matrix::called;
 use crate::lab::scenario::{Scenario, ScenarioResult};
 use crate::nat::NatSpec;
-use crate::nat::pair::Verdict;
 use crate::probe::judge::judge;
+use crate::probe::outlook::Forecast;
 use crate::report::matrix;
 use clap::Args;
 use std::process::ExitCode;
@@ -109,10 +109,11 @@ fn render(result: &ScenarioResult, format: Format) -> Result<String, Failure> {
         .iter()
         .map(|peer| {
             let needs = match peer.verdict {
-                Verdict::Stun => "STUN is enough",
-                Verdict::OrderDependent => "it depends on who sends first",
-                Verdict::Turn => "TURN is needed",
-                Verdict::None => "nothing connects",
+                Forecast::Stun => "STUN is enough",
+                Forecast::OrderDependent => "it depends on who sends first",
+                Forecast::Turn => "TURN is needed",
+                Forecast::None => "nothing connects",
+                Forecast::Inconclusive => "could not tell",
             };
             vec![peer.peer.to_string(), needs.to_owned()]
         })

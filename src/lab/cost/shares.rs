@@ -2,7 +2,7 @@
 
 use crate::lab::catalogue::Catalogue;
 use crate::nat::NatSpec;
-use crate::nat::pair::{Side, Verdict, predict};
+use crate::nat::pair::{Verdict, forecast};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -151,14 +151,7 @@ fn blocked(spec: &NatSpec) -> bool {
 }
 
 fn verdict(a: &NatSpec, b: &NatSpec) -> Verdict {
-    if blocked(a) || blocked(b) {
-        return Verdict::Turn;
-    }
-    let side = |spec: &NatSpec| {
-        let truth = spec.truth();
-        Side { mapping: truth.mapping, filtering: truth.filtering }
-    };
-    predict(side(a), side(b))
+    forecast(a, b).verdict
 }
 
 fn read(file: &str, text: &str) -> Result<Shares, SharesError> {

@@ -1,14 +1,16 @@
 //! The report of a connection attempt, the same on both sides: `natscope-connect/1`.
 
+mod prediction;
 mod render;
 
+pub use prediction::Prediction;
 pub use render::{markdown, text};
 
 use super::{Document, Tool};
 use crate::ice::{Connection, Outcome};
-use crate::nat::pair::{self, Verdict};
+use crate::nat::pair::Verdict;
 use crate::probe::fact::Finding;
-use crate::signal::{NatFacts, Relayed, Role, Side};
+use crate::signal::{Relayed, Role, Side};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -77,8 +79,11 @@ pub struct Summary {
     pub needs: Needs,
     /// Why, in a sentence or two.
     pub because: String,
-    /// What the NATs that were measured let expect; null where one was not.
+    /// What the NATs that were measured let expect; null where that could not be told.
     pub predicted: Option<Verdict>,
+    /// The same at length; left out where not both sides are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
 }
 
 /// What a run gave.
@@ -130,7 +135,8 @@ impl Summary {
     fn of(sides: &[Side], cut_short: Option<&str>) -> Self {
         let outcomes: Vec<(Role, &Outcome)> =
             sides.iter().filter_map(|s| Some((s.role, s.outcome.as_ref()?))).collect();
-        let predicted = predict(sides);
+        let prediction = Prediction::of(sides);
+        let predicted = prediction.as_ref().and_then(|p| p.verdict.definite());
         let connected = outcomes.iter().find(|(_, o)| o.selected.is_some());
         let needs_relay = predicted == Some(Verdict::Turn);
         if let Some((_, outcome)) = connected {
@@ -141,7 +147,13 @@ impl Summary {
                 Connection::Failed => Needs::Unknown,
             };
             let because = outcome.because.clone();
-            return Self { connection: Some(outcome.connection), needs, because, predicted };
+            return Self {
+                connection: Some(outcome.connection),
+                needs,
+                because,
+                predicted,
+                prediction,
+            };
         }
         let needs = if needs_relay { Needs::Turn } else { Needs::Unknown };
         match (cut_short, outcomes.is_empty()) {
@@ -150,11 +162,11 @@ impl Summary {
                     format!("the {}ing side says: {}", role.as_str(), outcome.because)
                 });
                 let because = each.collect::<Vec<_>>().join("; ");
-                Self { connection: Some(Connection::Failed), needs, because, predicted }
+                Self { connection: Some(Connection::Failed), needs, because, predicted, prediction }
             }
             (why, _) => {
                 let because = why.unwrap_or("nothing was tried").to_owned();
-                Self { connection: None, needs, because, predicted }
+                Self { connection: None, needs, because, predicted, prediction }
             }
         }
     }
@@ -178,20 +190,6 @@ impl Summary {
             (Some(Connection::Failed), _) => format!("Not connected: {because}."),
         }
     }
-}
-
-/// What the measured NATs let expect, over IPv4, or else over what both have.
-fn predict(sides: &[Side]) -> Option<Verdict> {
-    let [one, other] = sides else { return None };
-    let behaviour = |nat: &NatFacts| {
-        let (mapping, filtering) = (nat.facts.mapping.value()?, nat.facts.filtering.value()?);
-        Some(pair::Side { mapping: *mapping, filtering: *filtering })
-    };
-    let is_v4 = |nat: &NatFacts| nat.local.is_some_and(|local| local.is_ipv4());
-    [true, false].into_iter().find_map(|v4| {
-        let of = |side: &Side| side.nats.iter().find(|nat| is_v4(nat) == v4).and_then(behaviour);
-        Some(pair::predict(of(one)?, of(other)?))
-    })
 }
 
 impl Document for ConnectReport {

@@ -11,6 +11,9 @@ use std::fmt::Write as _;
 /// Checks of a side that are shown to people; the JSON has more.
 const SHOWN: usize = 12;
 
+/// What the prediction is called.
+const EXPECTED: &str = "Expected of the two NATs that were measured";
+
 /// The report as text: 80 columns.
 #[must_use]
 pub fn text(report: &ConnectReport) -> String {
@@ -43,6 +46,10 @@ pub fn text(report: &ConnectReport) -> String {
     for note in notes {
         paragraph(&mut out, "  ", &note);
     }
+    if let Some(prediction) = &report.result.prediction {
+        out.push('\n');
+        paragraph(&mut out, "", &format!("{EXPECTED}: {}.", prediction.sentence()));
+    }
     // last, where a terminal leaves the eye
     out.push('\n');
     paragraph(&mut out, "", &report.result.sentence());
@@ -62,6 +69,9 @@ pub fn markdown(report: &ConnectReport) -> String {
         safe(&report.started),
         report.duration_ms
     );
+    if let Some(prediction) = &report.result.prediction {
+        let _ = writeln!(out, "\n{EXPECTED}: {}.", safe(&prediction.sentence()));
+    }
     let list = |out: &mut String, title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             let _ = writeln!(out, "\n{title}\n");

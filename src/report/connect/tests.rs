@@ -4,7 +4,7 @@ use crate::ice::{
 };
 use crate::nat::{Filtering, Mapping};
 use crate::probe::fact::{Fact, Facts, Severity};
-use crate::signal::RoundTrips;
+use crate::signal::{NatFacts, RoundTrips};
 use std::net::SocketAddr;
 
 fn at(text: &str) -> SocketAddr {
