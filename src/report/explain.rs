@@ -9,14 +9,15 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn explain(report: &Report) -> String {
     let mut out = String::new();
+    let answer = super::answer::answer(report);
+    paragraph(&mut out, "", &answer.answer);
+    paragraph(&mut out, "", &answer.open);
     for path in &report.paths {
-        let _ = writeln!(out, "{}", path.family.title());
+        let _ = writeln!(out, "\n{}", path.family.title());
         for axis in Axis::ALL {
             fact(&mut out, report, path, *axis);
         }
-        out.push('\n');
     }
-    paragraph(&mut out, "", &report.traversal.summary);
     out
 }
 

@@ -8,10 +8,12 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn markdown(report: &Report) -> String {
     let mut out = String::new();
+    let answer = super::answer::answer(report);
     let _ = writeln!(
         out,
-        "## NAT report\n\n**{}**\n\n{} {}, {}, {} ms, {} {}",
-        safe(&report.traversal.summary),
+        "## NAT report\n\n**{}**\n\n{}\n\n{} {}, {}, {} ms, {} {}",
+        safe(&answer.answer),
+        safe(&answer.open),
         safe(&report.tool.name),
         safe(&report.tool.version),
         safe(&report.started),

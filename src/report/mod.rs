@@ -4,6 +4,7 @@
 //! judgement (`servers`, `paths`, `traversal`, `findings`) stay apart, so that a saved report can
 //! be judged again ([`Report::judged_again`]).
 
+mod answer;
 mod build;
 pub mod connect;
 mod escape;

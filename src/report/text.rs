@@ -19,6 +19,9 @@ const PEER_WIDTHS: [usize; 3] = [22, 16, 32];
 pub fn text(report: &Report, colour: bool) -> String {
     let mut out = String::new();
     header(&mut out, report);
+    let answer = super::answer::answer(report);
+    paragraph(&mut out, "", &answer.answer);
+    paragraph(&mut out, "", &answer.open);
     for path in &report.paths {
         out.push('\n');
         path_heading(&mut out, path);
@@ -34,9 +37,6 @@ pub fn text(report: &Report, colour: bool) -> String {
         .iter()
         .flat_map(|s| s.findings.iter().map(move |f| (Some(s.uri.as_str()), f)));
     notes(&mut out, all.chain(of_servers));
-    // last, where a terminal leaves the eye
-    out.push('\n');
-    paragraph(&mut out, "", &report.traversal.summary);
     out
 }
 

@@ -174,10 +174,7 @@ fn servers_are_judged_together_by_what_they_saw_of_one_socket() {
 fn the_reason_names_the_servers_that_were_compared() {
     let because = |run: Run| run.mapping().because().to_owned();
     for text in [because(plain(&[(A, X), (B, Y)])), because(plain(&[(A, X), (B, X)]))] {
-        assert!(
-            text.contains("stun:192.0.2.1:3478") && text.contains("stun:192.0.2.33:3478"),
-            "{text}"
-        );
+        assert!(text.contains(A) && text.contains(B), "{text}");
     }
     let ports = because(plain(&[(A, X), (A_PORT, Y)]));
     assert!(ports.contains(A) && ports.contains(A_PORT), "{ports}");
@@ -213,7 +210,7 @@ fn one_that_lies_is_named_and_left_out() {
         assert_eq!(fact.known().map(|k| k.1), Some(Grade::Probable), "{name}");
         assert!(!fact.because().contains(liar), "{name}: {fact:?}");
         let said = run.finding("servers-disagree-on-mapping").expect(name);
-        assert!(said.starts_with(&format!("stun:{liar} sees")), "{name}: {said}");
+        assert!(said.starts_with(&format!("{liar} sees")), "{name}: {said}");
     }
 }
 

@@ -65,21 +65,19 @@ impl<'a> View<'a> {
         })
     }
 
-    /// What the user calls this endpoint: the server's URI, with the address where that is not in
-    /// it; for its other endpoints the address, and whose it is.
+    /// What the user knows this endpoint by: its address, and the server's URI where that does not
+    /// hold the address.
     pub fn name(self, remote: SocketAddr) -> String {
-        let address = remote.to_string();
-        if let Some(server) = self.record.servers.iter().find(|s| s.address == remote) {
-            return if server.uri.contains(&address) {
-                server.uri.clone()
-            } else {
-                format!("{} ({address})", server.uri)
-            };
-        }
-        let asked = self.record.transactions.iter().find(|t| t.server == remote);
-        match asked.and_then(|t| self.record.servers.get(t.about)) {
-            Some(server) => format!("{address} (of {})", server.uri),
-            None => address,
+        let own = self.record.servers.iter().find(|s| s.address == remote);
+        let of = || {
+            let asked = self.record.transactions.iter().find(|t| t.server == remote)?;
+            self.record.servers.get(asked.about)
+        };
+        match own.or_else(of) {
+            Some(server) if server.uri.contains(&remote.ip().to_string()) => remote.to_string(),
+            Some(server) if own.is_some() => format!("{} ({remote})", server.uri),
+            Some(server) => format!("{remote} (of {})", server.uri),
+            None => remote.to_string(),
         }
     }
 
