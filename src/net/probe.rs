@@ -144,7 +144,10 @@ impl Driver {
                 self.sockets[id.0] = Some(socket);
                 self.prober.handle(now, Input::Opened { socket: id, local });
             }
-            Err(_) => self.prober.handle(now, Input::OpenFailed { socket: id }),
+            Err(error) => {
+                let why = error.to_string();
+                self.prober.handle(now, Input::OpenFailed { socket: id, why: &why });
+            }
         }
     }
 

@@ -2,11 +2,12 @@
 
 use super::loss;
 use super::record::{
-    IcmpError, IcmpKind, Outcome, Record, ServerRecord, SocketRecord, Transaction, Via,
+    IcmpError, IcmpKind, Outcome, Record, Rejected, RejectedWhy, ServerRecord, SocketRecord,
+    Transaction, Via,
 };
 use super::transaction::{self, Live, Role, Schedule, ms};
 use super::{Config, Output, SocketId, TcpId};
-use crate::stun::{self, Change, Request, TransactionId};
+use crate::stun::{self, Change, Message, Request, TransactionId};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use std::collections::{HashMap, VecDeque};
@@ -62,7 +63,7 @@ impl Core {
         let servers: Vec<ServerRecord> = config
             .servers
             .into_iter()
-            .map(|(uri, address)| ServerRecord { uri, address })
+            .map(|(uri, address)| ServerRecord::new(uri, address))
             .collect();
         Self {
             begun: vec![Vec::new(); servers.len()],
@@ -85,9 +86,15 @@ impl Core {
         let index = self.sockets.len();
         self.sockets.push(Socket::Opening);
         let local = SocketAddr::new(unspecified(toward), 0);
-        self.record.sockets.push(SocketRecord { id: format!("s{}", index + 1), local });
+        self.record.sockets.push(SocketRecord::new(format!("s{}", index + 1), local));
         self.out.push_back(Output::Open { socket: SocketId(index), toward });
         index
+    }
+
+    /// One more server to ask, which another one named.
+    pub fn add_server(&mut self, server: ServerRecord) {
+        self.record.servers.push(server);
+        self.begun.push(Vec::new());
     }
 
     pub fn socket(&self, index: usize) -> Socket {
@@ -265,38 +272,84 @@ impl Core {
         }
     }
 
-    pub fn open_failed(&mut self, socket: SocketId) {
+    pub fn open_failed(&mut self, socket: SocketId, why: &str) {
         if let Some(state) = self.sockets.get_mut(socket.0) {
             *state = Socket::Failed;
+            self.record.sockets[socket.0].failed = Some(stun::text::safe(why.as_bytes()));
         }
     }
 
     pub fn datagram(&mut self, socket: SocketId, from: SocketAddr, bytes: &[u8]) {
-        let known = transaction::answer(bytes)
-            .and_then(|message| Some((*self.by_id.get(&message.id)?, message)));
-        let Some((index, message)) = known else {
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let read = transaction::answer(bytes);
+        let id = match &read {
+            Ok(message) => Some(message.id),
+            Err((id, _)) => *id,
+        };
+        let known = id.and_then(|id| self.by_id.get(&id)).copied();
+        let Some(index) = known.or_else(|| self.expects(socket, from)) else {
             self.record.strays = self.record.strays.saturating_add(1);
             return;
         };
-        let right_socket =
-            self.live[index].socket == socket.0 && self.live[index].role != Role::Tcp;
-        // Each try may be answered, and some servers answer twice: a flood is not worth recording.
-        if self.record.transactions[index].again.len() >= 256 {
-            return;
-        }
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let transaction = &mut self.record.transactions[index];
-        if transaction::take(transaction, self.now, from, right_socket, &message) {
-            self.settle_on_news(index);
+        let news = match read {
+            Ok(message) if known.is_some() => self.take(index, socket, from, &message),
+            Ok(_) => self.reject(index, Rejected::new(ms(self.now), from, RejectedWhy::WrongId)),
+            Err((_, what)) => {
+                let rejected = Rejected::new(ms(self.now), from, RejectedWhy::Malformed);
+                self.reject(index, Rejected { says: Some(what), ..rejected })
+            }
+        };
+        if news {
             self.out.push_back(Output::Progress);
         }
+    }
+
+    /// A message with a request's id. Returns whether it was news.
+    fn take(
+        &mut self,
+        index: usize,
+        socket: SocketId,
+        from: SocketAddr,
+        message: &Message,
+    ) -> bool {
+        let live = &self.live[index];
+        let right_socket = live.socket == socket.0 && live.role != Role::Tcp;
+        let transaction = &mut self.record.transactions[index];
+        // Each try may be answered, and some servers answer twice: a flood is not worth recording.
+        if transaction.again.len() >= 256 {
+            return false;
+        }
+        let news = transaction::take(transaction, self.now, from, right_socket, message);
+        if news {
+            self.settle_on_news(index);
+        }
+        news
+    }
+
+    /// What is no answer, and must not end the wait for one: anybody may have sent it.
+    fn reject(&mut self, index: usize, rejected: Rejected) -> bool {
+        transaction::reject(&mut self.record.transactions[index], rejected);
+        true
+    }
+
+    /// The last request of this socket that may be answered from there.
+    fn expects(&self, socket: SocketId, from: SocketAddr) -> Option<usize> {
+        let mut asked = self.live.iter().zip(&self.record.transactions);
+        asked.rposition(|(live, t)| {
+            live.socket == socket.0
+                && live.role != Role::Tcp
+                && (t.server == from || t.expected_from == from)
+        })
     }
 
     /// An answer ends the wait, and so does a refusal that no further try would change.
     fn settle_on_news(&mut self, index: usize) {
         let t = &self.record.transactions[index];
         let by_hand = self.live[index].role == Role::Heartbeat;
-        let hopeless = t.rejected.iter().any(|r| r.from == t.server && r.code != Some(500));
+        let hopeless = t.rejected.iter().any(|r| {
+            let damaged = matches!(r.why, RejectedWhy::Malformed | RejectedWhy::WrongId);
+            r.from == t.server && r.code != Some(500) && !damaged
+        });
         if (t.received.is_some() || hopeless) && !by_hand {
             self.settle(index);
         }
@@ -319,7 +372,7 @@ impl Core {
                 t.icmp.push(error.clone());
             }
             // One error may be forged or transient; two with no answer between are believed.
-            if t.icmp.len() >= 2 && matches!(self.live[index].schedule, Schedule::Backoff { .. }) {
+            if t.icmp.len() >= 2 && self.live[index].schedule != Schedule::ByHand {
                 self.settle(index);
             }
         }
@@ -328,7 +381,8 @@ impl Core {
     pub fn tcp(&mut self, tcp: TcpId, bytes: Option<&[u8]>) {
         let Some(live) = self.live.get(tcp.0).filter(|live| live.role == Role::Tcp) else { return };
         let id = live.id;
-        if let Some(message) = bytes.and_then(transaction::answer).filter(|m| m.id == id) {
+        let read = bytes.and_then(|bytes| transaction::answer(bytes).ok());
+        if let Some(message) = read.filter(|message| message.id == id) {
             let transaction = &mut self.record.transactions[tcp.0];
             let from = transaction.server;
             transaction::take(transaction, self.now, from, true, &message);

@@ -91,6 +91,8 @@ pub enum Input<'a> {
     OpenFailed {
         /// The socket.
         socket: SocketId,
+        /// What the system said.
+        why: &'a str,
     },
     /// A datagram came in.
     Datagram {

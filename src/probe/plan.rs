@@ -10,9 +10,10 @@
 //! Where the mapping differs per destination, a pinhole control needs RESPONSE-PORT: the answer is
 //! asked for at the very mapping that was opened toward the alternate.
 
-use super::address::{check_other, check_port};
+use super::address::{check_other, check_port, may_follow};
 use super::core::{Core, Planned, Socket};
 use super::loss;
+use super::record::ServerRecord;
 use super::transaction::{Role, Schedule, ms};
 use crate::stun::Change;
 use std::net::SocketAddr;
@@ -28,6 +29,12 @@ const MAX_ROUNDS: u32 = 40;
 const TCP_AFTER: Duration = Duration::from_millis(500);
 /// Tries of a plain request: at 30 % loss each way one in three thousand still fails.
 const TRIES: usize = 12;
+/// How long those take, at the gaps of a server that nothing is known of.
+const USUAL: Duration = Duration::from_millis(2300);
+/// What is kept of the budget for the end of the run.
+const MARGIN: Duration = Duration::from_millis(200);
+/// A TCP connection that was not decided sooner shows nothing of the round trip.
+const UNDECIDED: Duration = Duration::from_millis(1900);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -71,22 +78,38 @@ pub(super) struct Plan {
     mapping: Option<usize>,
 }
 
+impl Server {
+    fn new(core: &mut Core, address: SocketAddr) -> Self {
+        Self {
+            address,
+            socket: core.open(address),
+            phase: Phase::Contact,
+            both: None,
+            port: None,
+            window: Window::default(),
+            extra: None,
+        }
+    }
+}
+
 impl Plan {
     pub fn new(core: &mut Core) -> Self {
         let addresses: Vec<SocketAddr> = core.record.servers.iter().map(|s| s.address).collect();
-        let servers = addresses
-            .into_iter()
-            .map(|address| Server {
-                address,
-                socket: core.open(address),
-                phase: Phase::Contact,
-                both: None,
-                port: None,
-                window: Window::default(),
-                extra: None,
-            })
-            .collect();
+        let servers = addresses.into_iter().map(|address| Server::new(core, address)).collect();
         Self { servers, mapping: None }
+    }
+
+    /// A server that sends its clients to another one (300) has that one asked in its place, once.
+    fn follow(&mut self, core: &mut Core) {
+        for index in 0..self.servers.len() {
+            let Some((from, to)) = redirect(core, index) else { continue };
+            let known = |server: &ServerRecord| server.address == to;
+            if may_follow(from, to).is_ok() && !core.record.servers.iter().any(known) {
+                let uri = format!("stun:{to}");
+                core.add_server(ServerRecord { uri, address: to, sent_by: Some(from) });
+                self.servers.push(Server::new(core, to));
+            }
+        }
     }
 
     /// Does what can be done now; true when there is nothing left to do.
@@ -97,6 +120,9 @@ impl Plan {
                 Phase::Filter => filter(core, index, server),
                 _ => {}
             }
+        }
+        if self.mapping.is_none() {
+            self.follow(core);
         }
         if self.servers.iter().any(|s| s.phase < Phase::Ready) {
             return false;
@@ -131,8 +157,58 @@ impl Plan {
             .filter(|(i, s)| s.phase == Phase::Contact && core.find(*i, Role::Tcp).is_none())
             .filter_map(|(i, _)| began(core, i, Role::Contact).map(|t| t + TCP_AFTER))
             .filter(|&t| t > core.now);
-        slots.chain(tcp).min()
+        let given_up = self.servers.iter().enumerate();
+        let given_up = given_up
+            .filter(|(i, s)| s.phase == Phase::Contact && !core.is_settled(*i, Role::Contact))
+            .filter_map(|(i, _)| patience(core, i))
+            .filter(|&t| t > core.now);
+        slots.chain(tcp).chain(given_up).min()
     }
+}
+
+/// Where a server that was asked sends its clients, and the server.
+fn redirect(core: &Core, index: usize) -> Option<(SocketAddr, SocketAddr)> {
+    let server = core.record.servers.get(index)?;
+    let contact = &core.record.transactions[core.find(index, Role::Contact)?];
+    let said = contact.rejected.iter().find(|r| r.from == contact.server && r.code == Some(300))?;
+    let first = server.sent_by.is_none() && contact.received.is_none();
+    Some((server.address, said.alternate.filter(|_| first)?))
+}
+
+/// Until when an answer of this server is waited for. As long as no server has said anything, and
+/// nothing else shows how far away they are, until the budget is spent: the first answer may come
+/// after seconds. Otherwise as long as its tries last, or twice the time of the slowest answer, so
+/// that one dead server does not hold up the others.
+fn patience(core: &Core, index: usize) -> Option<Duration> {
+    let began = began(core, index, Role::Contact)?;
+    let usual = began + USUAL;
+    let slowest = (0..core.record.servers.len()).filter_map(|i| heard(core, i)).max();
+    let until = match (slowest, tcp(core, index)) {
+        (Some(slowest), _) => began + slowest * 2 + Duration::from_millis(500),
+        (None, Some(took)) if took < UNDECIDED => began + took * 4,
+        _ => core.budget.saturating_sub(MARGIN),
+    };
+    Some(until.max(usual))
+}
+
+/// How long the first sign of life of a server took.
+fn heard(core: &Core, index: usize) -> Option<Duration> {
+    let contact = &core.record.transactions[core.find(index, Role::Contact)?];
+    let answer = contact.received.as_ref().map(|reply| reply.at);
+    let at = answer.or_else(|| contact.rejected.first().map(|r| r.at))?;
+    Some(since(at - contact.sent.first()?))
+}
+
+/// How long it took to hear over TCP whether the server takes connections.
+fn tcp(core: &Core, index: usize) -> Option<Duration> {
+    let tcp = &core.record.transactions[core.find(index, Role::Tcp)?];
+    let sent = *tcp.sent.first()?;
+    core.is_settled(index, Role::Tcp).then(|| since(tcp.closed - sent))
+}
+
+/// So many milliseconds, as the record has them.
+fn since(ms: f64) -> Duration {
+    Duration::from_micros(crate::probe::whole(ms * 1000.0))
 }
 
 /// When the transaction of this role was first sent.
@@ -156,17 +232,13 @@ fn plain(role: Role, server: usize, socket: usize, to: SocketAddr, core: &Core) 
 }
 
 fn contact(core: &mut Core, index: usize, server: &mut Server) {
-    match core.socket(server.socket) {
-        Socket::Opening => return,
-        Socket::Failed => {
-            server.phase = Phase::Ready;
-            return;
-        }
-        Socket::Open => {}
+    if core.socket(server.socket) == Socket::Opening {
+        return;
     }
     let Some(contact) = core.find(index, Role::Contact) else {
         if !core.is_waiting(index, Role::Contact) {
-            let request = plain(Role::Contact, index, server.socket, server.address, core);
+            let mut request = plain(Role::Contact, index, server.socket, server.address, core);
+            request.schedule = Schedule::Patient { gap: core.gap(index), tries: TRIES };
             core.plan(request);
         }
         return;
@@ -180,8 +252,17 @@ fn contact(core: &mut Core, index: usize, server: &mut Server) {
         }
         return;
     }
-    let late = began(core, index, Role::Contact).is_some_and(|t| core.now >= t + TCP_AFTER);
+    if patience(core, index).is_some_and(|until| until <= core.now) {
+        core.settle(contact);
+    }
     let settled = core.is_settled(index, Role::Contact);
+    // It lives and said no, or nothing could be sent at all: TCP would show nothing more.
+    let t = &core.record.transactions[contact];
+    if settled && (t.sent.is_empty() || t.rejected.iter().any(|r| r.from == t.server)) {
+        server.phase = Phase::Ready;
+        return;
+    }
+    let late = began(core, index, Role::Contact).is_some_and(|t| core.now >= t + TCP_AFTER);
     if core.find(index, Role::Tcp).is_none() && !core.is_waiting(index, Role::Tcp) {
         if late || settled {
             let request = plain(Role::Tcp, index, server.socket, server.address, core);

@@ -59,7 +59,7 @@ impl Prober {
         core.now = core.now.max(now);
         match input {
             Input::Opened { socket, local } => core.opened(socket, local),
-            Input::OpenFailed { socket } => core.open_failed(socket),
+            Input::OpenFailed { socket, why } => core.open_failed(socket, why),
             Input::Datagram { socket, from, bytes } => core.datagram(socket, from, bytes),
             Input::Icmp { socket, to, offender, kind } => core.icmp(socket, to, offender, kind),
             Input::Tcp { tcp, bytes } => core.tcp(tcp, bytes),

@@ -16,6 +16,18 @@ pub struct ServerRecord {
     pub uri: String,
     /// The address asked.
     pub address: SocketAddr,
+    /// The server that sent us there (300 Try Alternate, RFC 8489 section 10); none for those that
+    /// the user named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_by: Option<SocketAddr>,
+}
+
+impl ServerRecord {
+    /// A server that the user named.
+    #[must_use]
+    pub const fn new(uri: String, address: SocketAddr) -> Self {
+        Self { uri, address, sent_by: None }
+    }
 }
 
 /// A local socket: one socket, one mapping.
@@ -24,8 +36,22 @@ pub struct ServerRecord {
 pub struct SocketRecord {
     /// Such as `s2`.
     pub id: String,
-    /// Its local address; never unspecified.
+    /// Its local address; unspecified only when it could not be opened.
     pub local: SocketAddr,
+    /// It has the port that the user fixed (`--bind ADDR:PORT`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fixed: bool,
+    /// Why it could not be opened, safe to print.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+impl SocketRecord {
+    /// A socket on a port that the system chose.
+    #[must_use]
+    pub const fn new(id: String, local: SocketAddr) -> Self {
+        Self { id, local, fixed: false, failed: None }
+    }
 }
 
 /// The transport of a transaction.
@@ -124,6 +150,23 @@ pub struct Rejected {
     /// The error code of an error response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
+    /// What it said besides, safe to print: the reason phrase of an error, or what cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub says: Option<String>,
+    /// REALM of an error response, safe to print.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm: Option<String>,
+    /// ALTERNATE-SERVER of an error response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternate: Option<SocketAddr>,
+}
+
+impl Rejected {
+    /// One without an error code.
+    #[must_use]
+    pub const fn new(at: f64, from: SocketAddr, why: RejectedWhy) -> Self {
+        Self { at, from, why, code: None, says: None, realm: None, alternate: None }
+    }
 }
 
 /// Why an answer did not count.
@@ -142,6 +185,12 @@ pub enum RejectedWhy {
     WrongClass,
     /// It arrived on another socket than expected.
     WrongSocket,
+    /// It came from where the answer was to come from, and cannot be read.
+    Malformed,
+    /// Likewise, with a transaction id that is not the request's.
+    WrongId,
+    /// Its mapped address cannot be this host's, or something before the server explains it.
+    UnusableMapped,
 }
 
 /// An ICMP error.

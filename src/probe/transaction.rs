@@ -48,6 +48,9 @@ pub(super) enum Schedule {
     ByHand,
     /// Again after this gap, which doubles once, until answered or out of tries.
     Backoff { gap: Duration, tries: usize },
+    /// The same, and then again every second until the planner gives up: the first answer over a
+    /// satellite or a modem that wakes up may take seconds.
+    Patient { gap: Duration, tries: usize },
 }
 
 /// The live half of a [`Transaction`].
@@ -69,10 +72,14 @@ impl Live {
     /// Notes a try and plans the next.
     pub fn sent(&mut self, now: Duration, transaction: &mut Transaction) {
         transaction.sent.push(ms(now));
-        if let Schedule::Backoff { gap, .. } = self.schedule {
-            let doublings = u32::try_from(transaction.sent.len() - 1).unwrap_or(1).min(1);
-            self.due = Some(now + gap * (1 << doublings));
-        }
+        let tried = transaction.sent.len();
+        self.due = match self.schedule {
+            Schedule::ByHand => return,
+            Schedule::Patient { tries, .. } if tried > tries => Some(now + Duration::from_secs(1)),
+            Schedule::Backoff { gap, .. } | Schedule::Patient { gap, .. } => {
+                Some(now + if tried > 1 { gap * 2 } else { gap })
+            }
+        };
     }
 
     /// Whether all its tries are spent.
@@ -125,13 +132,27 @@ pub(super) fn take(
             false
         }
         Err(why) => {
-            // A server that repeats itself must not grow the record without bound.
-            if t.rejected.len() < 16 {
-                let code = message.error.as_ref().map(|(code, _)| *code);
-                t.rejected.push(Rejected { at: ms(now), from, why, code });
-            }
+            let (code, says) = message.error.clone().unzip();
+            let says = says.filter(|says| !says.is_empty()).or_else(|| unknown(message));
+            let (realm, alternate) = (message.realm.clone(), message.alternate_server);
+            let rejected = Rejected { code, says, ..Rejected::new(ms(now), from, why) };
+            reject(t, Rejected { realm, alternate, ..rejected });
             true
         }
+    }
+}
+
+/// The attributes that a 420 did not understand.
+fn unknown(message: &Message) -> Option<String> {
+    let names: Vec<String> =
+        message.unknown_attributes.iter().take(8).map(|kind| format!("0x{kind:04x}")).collect();
+    (!names.is_empty()).then(|| format!("unknown attributes {}", names.join(", ")))
+}
+
+/// Records what did not count; a server that repeats itself must not grow the record without bound.
+pub(super) fn reject(t: &mut Transaction, rejected: Rejected) {
+    if t.rejected.len() < 16 {
+        t.rejected.push(rejected);
     }
 }
 
@@ -161,7 +182,13 @@ fn weigh(
     if t.change.any() && message.origin.is_some_and(|origin| origin != from) {
         return Err(RejectedWhy::WrongOrigin);
     }
-    message.reflexive().ok_or(RejectedWhy::NoMappedAddress)
+    seen(message).ok_or(RejectedWhy::NoMappedAddress)
+}
+
+/// The mapped address. Of a server that does not give back the magic cookie only MAPPED-ADDRESS
+/// can be read: nobody knows what it XORs with (RFC 3489 has no XOR).
+fn seen(message: &Message) -> Option<SocketAddr> {
+    if message.is_classic() { message.mapped } else { message.reflexive() }
 }
 
 fn reply(at: f64, from: SocketAddr, mapped: SocketAddr, message: &Message) -> Reply {
@@ -170,20 +197,31 @@ fn reply(at: f64, from: SocketAddr, mapped: SocketAddr, message: &Message) -> Re
         from,
         mapped,
         mapped_plain: message.mapped,
-        xor: message.xor_mapped.is_some(),
+        xor: message.xor_mapped.is_some() && !message.is_classic(),
         origin: message.origin,
         other: message.other,
         software: message.software.clone(),
-        defects: message
-            .defects
-            .iter()
-            .take(8)
-            .map(|d| format!("attribute 0x{:04x}: {}", d.attribute, d.what))
-            .collect(),
+        defects: defects(message),
     }
 }
 
-/// Reads a datagram as an answer to one of our requests; `None` for anything else.
-pub(super) fn answer(bytes: &[u8]) -> Option<Message> {
-    stun::read(bytes).ok().filter(|message| !message.is_classic())
+fn defects(message: &Message) -> Vec<String> {
+    let cookie = message.is_classic().then(|| "the magic cookie is not given back".to_owned());
+    let others = message.defects.iter().map(|d| match d.attribute {
+        0 => d.what.clone(),
+        kind => format!("attribute 0x{kind:04x}: {}", d.what),
+    });
+    cookie.into_iter().chain(others).take(8).collect()
+}
+
+/// Reads a datagram as an answer to one of our requests.
+///
+/// # Errors
+/// The transaction id, where there is one to read, and one clause: what cannot be read.
+pub(super) fn answer(bytes: &[u8]) -> Result<Message, (Option<TransactionId>, String)> {
+    stun::read_damaged(bytes).map_err(|error| {
+        let id = bytes.get(8..20).and_then(|id| id.try_into().ok());
+        let what = format!("{} bytes: {error}", bytes.len());
+        (id.filter(|_| error != stun::ReadError::NotStun), what)
+    })
 }

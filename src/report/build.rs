@@ -2,7 +2,7 @@
 
 use super::{Family, Host, Path, Report, SCHEMA, Server, Tool, Traversal};
 use crate::probe::fact::Finding;
-use crate::probe::judge::{Judgement, ServerJudgement, judge};
+use crate::probe::judge::{Judgement, ServerJudgement, Standing, judge};
 use crate::probe::record::{Record, ServerRecord};
 
 impl Report {
@@ -50,8 +50,8 @@ impl Report {
         let local = record.sockets.first().map(|s| s.local);
         self.paths.push(Path {
             family,
-            local: first_mapped(&record).map_or(local, |(local, _)| Some(local)),
-            mapped: first_mapped(&record).map(|(_, mapped)| mapped),
+            local: judgement.seen.map_or(local, |(local, _)| Some(local)),
+            mapped: judgement.seen.map(|(_, mapped)| mapped),
             facts: judgement.facts,
             strays: record.strays,
             cut_short: record.cut_short,
@@ -76,7 +76,11 @@ impl Report {
             servers: of_path
                 .iter()
                 .map(|&i| &self.servers[i])
-                .map(|s| ServerRecord { uri: s.uri.clone(), address: s.address })
+                .map(|s| ServerRecord {
+                    uri: s.uri.clone(),
+                    address: s.address,
+                    sent_by: s.sent_by,
+                })
                 .collect(),
             sockets: self
                 .sockets
@@ -143,19 +147,13 @@ fn family(record: &Record) -> Family {
         .map_or(Family::Ipv4, |a| Family::of(&a))
 }
 
-/// The first local address that a counting answer showed the mapping of.
-fn first_mapped(record: &Record) -> Option<(std::net::SocketAddr, std::net::SocketAddr)> {
-    record.transactions.iter().find_map(|t| {
-        let mapped = t.received.as_ref()?.mapped;
-        let socket = record.sockets.iter().find(|s| s.id == t.socket)?;
-        Some((socket.local, mapped))
-    })
-}
-
 fn server((server, judged): (ServerRecord, ServerJudgement)) -> Server {
     Server {
         uri: server.uri,
         address: server.address,
+        sent_by: server.sent_by,
+        standing: Some(judged.standing),
+        summary: (judged.standing != Standing::Answers).then_some(judged.short),
         #[allow(clippy::cast_precision_loss)] // microseconds of a round trip
         rtt_ms: judged.rtt_us.map(|us| us as f64 / 1000.0),
         other_address: judged.other_address,

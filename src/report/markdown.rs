@@ -60,11 +60,12 @@ fn servers(out: &mut String, report: &Report) {
     if report.servers.is_empty() {
         return;
     }
-    out.push_str("\n| server | address | RTT | other address |\n|---|---|---|---|\n");
+    out.push_str("\n| server | address | answer | other address |\n|---|---|---|---|\n");
     for server in &report.servers {
-        let rtt = server.rtt_ms.map_or("no answer".to_owned(), super::prose::milliseconds);
+        let answer = safe(&server.answer());
         let other = server.other_address.map_or("none".to_owned(), |a| format!("`{a}`"));
-        let _ = writeln!(out, "| {} | `{}` | {rtt} | {other} |", safe(&server.uri), server.address);
+        let _ =
+            writeln!(out, "| {} | `{}` | {answer} | {other} |", safe(&server.uri), server.address);
     }
 }
 

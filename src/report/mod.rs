@@ -30,6 +30,7 @@ pub use turn::TurnServer;
 pub use view::{Axis, FactView, Status};
 
 use crate::probe::fact::{Facts, Finding};
+use crate::probe::judge::Standing;
 use crate::probe::record::{SocketRecord, Transaction};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -109,6 +110,15 @@ pub struct Server {
     pub uri: String,
     /// The address asked.
     pub address: SocketAddr,
+    /// The server that sent us there (300 Try Alternate); none for those that the user named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_by: Option<SocketAddr>,
+    /// What became of the questions to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+    /// The same in one clause, where it is not `answers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
     /// The smallest round-trip time, in ms; null when it never answered.
     pub rtt_ms: Option<f64>,
     /// OTHER-ADDRESS (RFC 5780 section 7.4) as advertised.
@@ -166,6 +176,18 @@ pub struct Path {
     /// The run was ended before its plan was done (Ctrl-C, or the budget).
     #[serde(default)]
     pub cut_short: bool,
+}
+
+impl Server {
+    /// How it answered, for a list of servers: its round-trip time, or what became of the questions.
+    fn answer(&self) -> String {
+        let counts = self.standing.is_none_or(|standing| standing == Standing::Answers);
+        match (self.rtt_ms.filter(|_| counts), &self.summary) {
+            (Some(rtt), _) => prose::milliseconds(rtt),
+            (None, Some(summary)) => summary.clone(),
+            (None, None) => "did not answer".to_owned(),
+        }
+    }
 }
 
 impl Report {

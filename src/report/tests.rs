@@ -1,7 +1,7 @@
 use super::*;
 use crate::nat::{Allocation, Classic, Filtering, Mapping};
 use crate::probe::fact::{Fact, Severity};
-use crate::probe::judge::{Judgement, ServerJudgement, judge};
+use crate::probe::judge::{Judgement, ServerJudgement, Standing, judge};
 use crate::probe::record::{Outcome, Record, Reply, ServerRecord, Via};
 use crate::stun::Change;
 
@@ -42,13 +42,10 @@ fn transaction(id: usize, local: &str, server: &str, mapped: Option<&str>) -> Tr
 }
 
 fn record() -> Record {
-    let socket = |id: &str, local: &str| SocketRecord { id: id.into(), local: address(local) };
+    let socket = |id: &str, local: &str| SocketRecord::new(id.into(), address(local));
     let (a, b) = ("198.51.100.1:3478", "198.51.100.1:3479");
     Record {
-        servers: vec![ServerRecord {
-            uri: "stun:stun.example.org:3478".into(),
-            address: address(a),
-        }],
+        servers: vec![ServerRecord::new("stun:stun.example.org:3478".into(), address(a))],
         sockets: vec![socket("s1", "192.168.1.10:50000"), socket("s2", "192.168.1.10:50001")],
         transactions: vec![
             transaction(1, "s1", a, Some("203.0.113.7:50000")),
@@ -65,11 +62,8 @@ fn record_v6() -> Record {
     let server = "[2001:db8::1]:3478";
     let local = "[2001:db8:1::5]:40000";
     Record {
-        servers: vec![ServerRecord {
-            uri: "stun:six.example.org".into(),
-            address: address(server),
-        }],
-        sockets: vec![SocketRecord { id: "s1".into(), local: address(local) }],
+        servers: vec![ServerRecord::new("stun:six.example.org".into(), address(server))],
+        sockets: vec![SocketRecord::new("s1".into(), address(local))],
         transactions: vec![transaction(1, "s1", server, Some(local))],
         ..Record::default()
     }
@@ -97,6 +91,8 @@ fn judgement(mapping: Fact<Mapping>, filtering: Fact<Filtering>) -> Judgement {
             mapped_address_rewriting: Fact::not_tested("no server sent MAPPED-ADDRESS"),
         },
         servers: vec![ServerJudgement {
+            standing: Standing::Answers,
+            short: Standing::Answers.words().to_owned(),
             rtt_us: Some(412),
             other_address: Some(address("198.51.100.2:3479")),
             mapped: Some(address("203.0.113.7:50000")),
@@ -107,6 +103,7 @@ fn judgement(mapping: Fact<Mapping>, filtering: Fact<Filtering>) -> Judgement {
             }],
         }],
         findings: vec![],
+        seen: Some((address("192.168.1.10:50000"), address("203.0.113.7:50000"))),
     }
 }
 
@@ -291,6 +288,7 @@ fn blocked_udp_needs_a_relay_over_tcp_and_silence_shows_nothing() {
         let mut record = record();
         record.transactions.retain(|t| t.received.is_none());
         judgement.facts.nat = Fact::not_tested("");
+        judgement.seen = None;
         Report::new("2026-11-25T06:40:00Z".into(), 640, vec![(record, judgement)], vec![])
     };
     let mut blocked = unknown();

@@ -1,6 +1,6 @@
 //! A report for a terminal: 80 columns, plain words.
 
-use super::prose::{WIDTH, milliseconds, paragraph, severity, wrap};
+use super::prose::{WIDTH, paragraph, severity, wrap};
 use super::{
     Axis, FactView, Family, Forecast, Path, PeerForecast, Report, Server, Status, Traversal,
 };
@@ -52,7 +52,7 @@ fn header(out: &mut String, report: &Report) {
 fn path_heading(out: &mut String, path: &Path) {
     let local = path.local.map_or_else(|| "no socket".to_owned(), |a| a.to_string());
     let seen = path.mapped.map_or_else(
-        || "no server answered".to_owned(),
+        || "no answer that counts".to_owned(),
         |mapped| format!("seen from outside as {mapped}"),
     );
     let line = format!("{}: {local}, {seen}", path.family.title());
@@ -134,10 +134,10 @@ fn servers(out: &mut String, servers: &[Server]) {
     }
     out.push_str("\nServers\n");
     for server in servers {
-        let rtt = server.rtt_ms.map_or_else(|| "did not answer".to_owned(), milliseconds);
+        let answer = server.answer();
         let other =
             server.other_address.map(|a| format!(", other address {a}")).unwrap_or_default();
-        paragraph(out, "  ", &format!("{} ({}): {rtt}{other}", server.uri, server.address));
+        paragraph(out, "  ", &format!("{} ({}): {answer}{other}", server.uri, server.address));
     }
 }
 

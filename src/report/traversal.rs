@@ -196,7 +196,7 @@ const fn barred(bar: Bar) -> &'static str {
 /// What the verdict depends on, and what follows from which answer.
 fn open_question(hinges: &[Hinge]) -> String {
     if hinges.iter().any(|hinge| hinge.axis == Open::Udp) {
-        return "no server answered over UDP, so it is open whether UDP passes at all".to_owned();
+        return "no server gave an answer over UDP that counts, so nothing is known of what stands here".to_owned();
     }
     match hinges {
         [] => "it depends on what could not be told here".to_owned(),

@@ -1,6 +1,7 @@
 //! STUN bytes (RFC 8489, RFC 5780, and what RFC 3489 servers still send). The only place that
 //! names `stun_rs`.
 
+mod layout;
 mod patience;
 mod quick;
 mod read;
@@ -11,7 +12,7 @@ pub mod uri;
 mod write;
 
 pub use patience::Patience;
-pub use read::{Defect, ReadError, read};
+pub use read::{Defect, ReadError, read, read_damaged};
 pub use write::{ErrorResponse, Request, Success, encode_error, encode_request, encode_success};
 
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 //! stun-rs rejects a whole message for one malformed optional attribute, the mapped address
 //! included; here it costs a [`Defect`].
 
-use super::{Change, Class, Message, text, types};
+use super::{Change, Class, Message, layout, text, types};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What was wrong with an optional part of a message.
@@ -25,12 +25,17 @@ pub enum ReadError {
     #[error("not a STUN message")]
     NotStun,
     /// The length is not a multiple of four or does not fit the datagram.
-    #[error("the length in the header does not fit the datagram")]
-    Length,
+    #[error("the header says that {says} bytes follow, and {has} do")]
+    Length {
+        /// In the header.
+        says: usize,
+        /// In the datagram.
+        has: usize,
+    },
 }
 
 /// Attributes a message may hold before the rest is left unread: no honest one has so many.
-const MOST_ATTRIBUTES: usize = 64;
+pub(super) const MOST_ATTRIBUTES: usize = 64;
 
 /// Reads one datagram.
 ///
@@ -44,10 +49,52 @@ pub fn read(bytes: &[u8]) -> Result<Message, ReadError> {
     }
     let length = usize::from(be16(header, 2));
     if length % 4 != 0 || length != body.len() {
-        return Err(ReadError::Length);
+        return Err(ReadError::Length { says: length, has: body.len() });
     }
     let mut message = empty(kind, header);
     walk(bytes, body, &mut message);
+    Ok(message)
+}
+
+/// Reads one datagram whose framing may be damaged where no doubt about its content follows: bytes
+/// after the message, attributes that are not padded, a length that counts the padding otherwise
+/// than the sender did, or the header too. What is in order reads as by [`read`]; what is not is a
+/// [`Defect`] of attribute 0.
+///
+/// # Errors
+/// As [`read`], when the attributes cannot be told apart either.
+pub fn read_damaged(bytes: &[u8]) -> Result<Message, ReadError> {
+    let (header, body) = bytes.split_first_chunk::<20>().ok_or(ReadError::Short)?;
+    let kind = be16(header, 0);
+    if kind & 0xc000 != 0 {
+        return Err(ReadError::NotStun);
+    }
+    let says = usize::from(be16(header, 2));
+    let wrong = ReadError::Length { says, has: body.len() };
+    let (used, places) = match layout::of(body, says) {
+        Some(found) => found,
+        None => return if says == body.len() { read(bytes) } else { Err(wrong) },
+    };
+    let mut message = empty(kind, header);
+    if used < body.len() {
+        let after = body.len() - used;
+        defect(&mut message, 0, format!("{after} more bytes after the message"));
+    } else if says != used {
+        defect(&mut message, 0, wrong.to_string());
+    }
+    if let Some(place) = places.iter().find(|place| !place.padded) {
+        let what = format!("no padding behind its {} bytes", place.length);
+        defect(&mut message, place.kind(body), what);
+    } else if used % 4 != 0 && says == used {
+        defect(&mut message, 0, format!("its length of {used} bytes is not a multiple of four"));
+    }
+    let whole = &bytes[..20 + used];
+    for place in places {
+        let (kind, value) = (place.kind(body), place.value(body));
+        if let Err(what) = attribute(whole, 20 + place.at, kind, value, &mut message) {
+            defect(&mut message, kind, what);
+        }
+    }
     Ok(message)
 }
 
@@ -220,7 +267,7 @@ fn fixed<const N: usize>(value: &[u8]) -> Result<[u8; N], String> {
 }
 
 /// Two bytes at `at`; the callers have checked the length.
-fn be16(bytes: &[u8], at: usize) -> u16 {
+pub(super) fn be16(bytes: &[u8], at: usize) -> u16 {
     let byte = |i: usize| bytes.get(i).copied().unwrap_or_default();
     u16::from_be_bytes([byte(at), byte(at + 1)])
 }

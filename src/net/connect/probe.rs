@@ -3,7 +3,7 @@
 use super::{Config, finding};
 use crate::net::probe;
 use crate::probe::fact::{Finding, Severity};
-use crate::probe::judge::judge;
+use crate::probe::judge::{Judgement, judge};
 use crate::probe::record::Record;
 use crate::signal::NatFacts;
 use std::time::Duration;
@@ -58,9 +58,9 @@ impl Probing {
             };
             match done {
                 Ok(Ok(record)) => {
-                    let judged = judge(&record);
-                    findings.extend(judged.findings);
-                    nats.push(facts(&record, judged.facts));
+                    let mut judged = judge(&record);
+                    findings.append(&mut judged.findings);
+                    nats.push(facts(&record, judged));
                 }
                 Ok(Err(error)) => {
                     let text = format!("the NAT was not measured: {error}");
@@ -73,12 +73,7 @@ impl Probing {
     }
 }
 
-fn facts(record: &Record, facts: crate::probe::fact::Facts) -> NatFacts {
-    let seen = record.transactions.iter().find_map(|t| {
-        let mapped = t.received.as_ref()?.mapped;
-        let socket = record.sockets.iter().find(|s| s.id == t.socket)?;
-        Some((socket.local, mapped))
-    });
-    let local = seen.map(|(local, _)| local).or(record.sockets.first().map(|s| s.local));
-    NatFacts { local, mapped: seen.map(|(_, mapped)| mapped), facts }
+fn facts(record: &Record, judged: Judgement) -> NatFacts {
+    let local = judged.seen.map(|(local, _)| local).or(record.sockets.first().map(|s| s.local));
+    NatFacts { local, mapped: judged.seen.map(|(_, mapped)| mapped), facts: judged.facts }
 }

@@ -6,19 +6,25 @@
 //! other facts from each server alone, and then compared.
 
 mod combine;
+mod credit;
 mod extras;
 mod filtering;
 mod machines;
 mod mapping;
 mod reach;
+mod refusals;
 mod servers;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use super::fact::{Facts, Finding, Severity};
+use super::fact::{Fact, Facts, Finding, Severity};
 use super::record::Record;
+use std::net::SocketAddr;
 use view::View;
+
+pub use standing::Standing;
 
 /// What one path's record shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,17 +35,23 @@ pub struct Judgement {
     pub servers: Vec<ServerJudgement>,
     /// What was noticed about the path.
     pub findings: Vec<Finding>,
+    /// A local socket and what it is seen as, by the first answer that counts.
+    pub seen: Option<(SocketAddr, SocketAddr)>,
 }
 
 /// What one path's record shows of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerJudgement {
+    /// What became of the questions to it.
+    pub standing: Standing,
+    /// The same in one clause, for a list of servers; may hold text from the network.
+    pub short: String,
     /// Smallest round-trip time, in microseconds.
     pub rtt_us: Option<u64>,
     /// OTHER-ADDRESS as advertised.
-    pub other_address: Option<std::net::SocketAddr>,
+    pub other_address: Option<SocketAddr>,
     /// The mapped address it reported first.
-    pub mapped: Option<std::net::SocketAddr>,
+    pub mapped: Option<SocketAddr>,
     /// What was noticed.
     pub findings: Vec<Finding>,
 }
@@ -47,19 +59,57 @@ pub struct ServerJudgement {
 /// Judges a record. Pure: the same record gives the same judgement.
 #[must_use]
 pub fn judge(record: &Record) -> Judgement {
+    let raw = credit::canonical(record);
+    let doubts = credit::doubts(&raw);
+    let counted = credit::counted(&raw, &doubts);
+    let servers: Vec<ServerJudgement> = doubts
+        .iter()
+        .enumerate()
+        .map(|(i, doubt)| servers::judge(View { record: &raw, about: Some(i) }, i, doubt.as_ref()))
+        .collect();
+    let mut findings = path_findings(&counted);
+    let mut facts = facts(&counted, &mut findings);
+    if let Some(why) = standing::nothing_counts(&counted, &servers) {
+        facts = untold(&why);
+    }
+    Judgement { facts, servers, findings, seen: credit::seen(&counted) }
+}
+
+/// What nothing was shown of.
+fn untold(why: &str) -> Facts {
+    Facts {
+        nat: Fact::not_tested(why),
+        mapping: Fact::not_tested(why),
+        filtering: Fact::not_tested(why),
+        classic: Fact::not_tested(why),
+        port_preservation: Fact::not_tested(why),
+        allocation: Fact::not_tested(why),
+        early_packet_poisoning: Fact::not_tested(why),
+        mapped_address_rewriting: Fact::not_tested(why),
+    }
+}
+
+/// The facts, from answers that count.
+fn facts(record: &Record, findings: &mut Vec<Finding>) -> Facts {
     let all = View { record, about: None };
     let views: Vec<(usize, View<'_>)> =
         (0..record.servers.len()).map(|i| (i, View { record, about: Some(i) })).collect();
-    let mut findings = path_findings(record);
-    let mapping = mapping::judge(all, &mut findings);
-    let mut compare = combine::Comparison { record, findings: &mut findings };
-    let nat = compare.facts("nat", views.iter().map(|(_, v)| reach::nat(*v)).collect());
+    let mapping = mapping::judge(all, findings);
+    let mut compare = combine::Comparison { record, findings };
+    let home = credit::homebound(record);
+    let nat = match &home {
+        Some((why, evidence)) => Fact::inconclusive(why.clone(), evidence.clone()),
+        None => compare.facts("nat", views.iter().map(|(_, v)| reach::nat(*v)).collect()),
+    };
     let filtering =
         compare.facts("filtering", views.iter().map(|(i, v)| filtering::judge(*v, *i)).collect());
     let classic = reach::blocked(all).unwrap_or_else(|| reach::classic(&nat, &mapping, &filtering));
-    let port_preservation = extras::port_preservation(all);
+    let port_preservation = match &home {
+        Some((why, evidence)) => Fact::inconclusive(why.clone(), evidence.clone()),
+        None => extras::port_preservation(all),
+    };
     let allocation = extras::allocation(all, &nat, &port_preservation);
-    let facts = Facts {
+    Facts {
         early_packet_poisoning: extras::early_packet_poisoning(all, &mapping),
         mapped_address_rewriting: extras::mapped_address_rewriting(all),
         nat,
@@ -68,9 +118,7 @@ pub fn judge(record: &Record) -> Judgement {
         classic,
         port_preservation,
         allocation,
-    };
-    let servers = views.iter().map(|(i, v)| servers::judge(*v, *i)).collect();
-    Judgement { facts, servers, findings }
+    }
 }
 
 fn path_findings(record: &Record) -> Vec<Finding> {

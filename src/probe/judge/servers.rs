@@ -1,14 +1,17 @@
 //! What was noticed about one server: its honesty, and what it cannot be used for.
 
 use super::ServerJudgement;
+use super::credit::Doubt;
+use super::refusals;
+use super::standing::{Standing, failed, standing};
 use super::view::View;
 use crate::probe::address::check_other;
 use crate::probe::fact::{Finding, Severity};
 use crate::probe::loss;
-use crate::probe::record::{RejectedWhy, Reply, Transaction, Via};
+use crate::probe::record::{IcmpKind, Reply, Transaction, Via};
 use std::collections::BTreeMap;
 
-pub(super) fn judge(view: View<'_>, about: usize) -> ServerJudgement {
+pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> ServerJudgement {
     let first = view.udp().find_map(|t| t.received.as_ref());
     let other = view.transactions().find_map(|t| t.received.as_ref()?.other);
     let mut findings = BTreeMap::new();
@@ -16,12 +19,21 @@ pub(super) fn judge(view: View<'_>, about: usize) -> ServerJudgement {
         findings.entry(id.to_owned()).or_insert(Finding { id: id.to_owned(), severity, text });
     };
     for t in view.transactions() {
-        t.rejected.iter().for_each(|r| note_rejected(t, r, &mut note));
-        t.received.iter().for_each(|reply| note_reply(t, reply, &mut note));
+        t.rejected.iter().for_each(|r| refusals::note(view.record, t, r, &mut note));
+        t.received.iter().for_each(|reply| note_reply(view, t, reply, &mut note));
     }
-    note_silence(view, about, &mut note);
-    note_alternate(view, about, first, &mut note);
+    let standing = standing(view, doubt);
+    if let Some(doubt) = doubt {
+        note(doubt.id, Severity::Error, doubt.text.clone());
+    } else {
+        note_alternate(view, about, first, &mut note);
+    }
+    note_origin(view, about, &mut note);
+    note_unheard(view, about, standing, &mut note);
+    note_quality(view, about, &mut note);
     ServerJudgement {
+        standing,
+        short: doubt.map_or_else(|| standing.words().to_owned(), |doubt| doubt.short.clone()),
         rtt_us: loss::rtt(view.record, about).map(|ms| crate::probe::whole(ms * 1000.0)),
         other_address: other,
         mapped: first.map(|reply| reply.mapped),
@@ -29,63 +41,24 @@ pub(super) fn judge(view: View<'_>, about: usize) -> ServerJudgement {
     }
 }
 
-fn note_rejected(
-    t: &Transaction,
-    rejected: &crate::probe::record::Rejected,
-    note: &mut impl FnMut(&str, Severity, String),
-) {
-    let (from, asked) = (rejected.from, t.expected_from);
-    match (rejected.why, rejected.code) {
-        (RejectedWhy::Error, Some(420)) if t.response_port.is_some() => note(
-            "refuses-response-port",
-            Severity::Info,
-            format!(
-                "{from} refuses RESPONSE-PORT (420): behind a dependent mapping its obedience cannot be shown"
-            ),
-        ),
-        (RejectedWhy::Error, Some(code)) if t.change.any() => note(
-            "refuses-change-request",
-            Severity::Warning,
-            format!(
-                "{from} refuses CHANGE-REQUEST with error {code}: filtering cannot be tested with it"
-            ),
-        ),
-        (RejectedWhy::Error, code) => note(
-            "answers-with-error",
-            Severity::Warning,
-            format!("{from} answered with error {}", code.unwrap_or(0)),
-        ),
-        (RejectedWhy::WrongSource, _) if t.change.any() && from == t.server => note(
-            "ignores-change-request",
-            Severity::Warning,
-            format!(
-                "asked to answer from {asked}, {from} answered itself: filtering cannot be tested with it"
-            ),
-        ),
-        (RejectedWhy::WrongSource, _) => note(
-            "wrong-source",
-            Severity::Error,
-            format!("an answer came from {from} where {asked} was asked for; it was not counted"),
-        ),
-        (RejectedWhy::WrongOrigin, _) => note(
-            "wrong-origin",
-            Severity::Warning,
-            format!("an answer from {from} names another RESPONSE-ORIGIN; it was not counted"),
-        ),
-        (RejectedWhy::NoMappedAddress, _) => note(
-            "no-mapped-address",
-            Severity::Error,
-            format!("{from} answered without a mapped address"),
-        ),
-        (RejectedWhy::WrongClass | RejectedWhy::WrongSocket, _) => note(
-            "odd-answer",
-            Severity::Warning,
-            format!("{from} sent a message that is no answer to the request; it was not counted"),
-        ),
+/// Who named it, and what it is not.
+fn note_origin(view: View<'_>, about: usize, note: &mut impl FnMut(&str, Severity, String)) {
+    let Some(server) = view.record.servers.get(about) else { return };
+    if let Some(sender) = server.sent_by {
+        let text = format!(
+            "{} was asked because {sender} sends its clients there (300 Try Alternate)",
+            server.address
+        );
+        note("alternate-server", Severity::Info, text);
     }
 }
 
-fn note_reply(t: &Transaction, reply: &Reply, note: &mut impl FnMut(&str, Severity, String)) {
+fn note_reply(
+    view: View<'_>,
+    t: &Transaction,
+    reply: &Reply,
+    note: &mut impl FnMut(&str, Severity, String),
+) {
     if let Some(origin) = reply.origin.filter(|&origin| origin != reply.from && t.via == Via::Udp) {
         note(
             "origin-disagrees",
@@ -97,47 +70,96 @@ fn note_reply(t: &Transaction, reply: &Reply, note: &mut impl FnMut(&str, Severi
         );
     }
     if let Some(defect) = reply.defects.first() {
+        let more = match reply.defects.len() {
+            1 => String::new(),
+            n => format!("; {} more of the kind", n - 1),
+        };
         note(
             "malformed-attribute",
             Severity::Info,
-            format!("{} sends an attribute that cannot be read ({defect})", reply.from),
+            format!(
+                "{} sends answers that are damaged, and were read all the same ({defect}{more})",
+                reply.from
+            ),
+        );
+    }
+    if let (Some(local), true) = (view.socket(&t.socket), t.via == Via::Udp)
+        && local.local.is_ipv6()
+        && reply.mapped.is_ipv4()
+    {
+        note(
+            "nat64",
+            Severity::Info,
+            format!(
+                "{}, asked over IPv6, sees this host as {}: a NAT64 stands on the way",
+                reply.from, reply.mapped
+            ),
         );
     }
 }
 
-fn note_silence(view: View<'_>, about: usize, note: &mut impl FnMut(&str, Severity, String)) {
+/// Why nothing was heard of it over UDP.
+fn note_unheard(
+    view: View<'_>,
+    about: usize,
+    standing: Standing,
+    note: &mut impl FnMut(&str, Severity, String),
+) {
     let Some(server) = view.record.servers.get(about) else { return };
-    let udp = view.udp().any(|t| t.received.is_some());
-    let tcp = view.transactions().any(|t| t.via == Via::Tcp && t.received.is_some());
-    let icmp = view.udp().find_map(|t| t.icmp.first());
     let address = server.address;
-    match (udp, tcp, icmp) {
-        (true, ..) => {}
-        (false, true, _) => {
-            note(
-                "udp-silent",
-                Severity::Error,
-                format!("{address} answers over TCP, not over UDP"),
+    let asked_tcp = view.transactions().any(|t| t.via == Via::Tcp && !t.sent.is_empty());
+    match standing {
+        Standing::OnlyTcp => {
+            let text = format!(
+                "{address} answers over TCP, not over UDP: UDP to it is filtered on the way, or its UDP service is down"
             );
+            note("udp-silent", Severity::Error, text);
         }
-        (false, false, Some(error)) => {
-            let offender =
-                error.offender.map_or_else(|| "this host".to_owned(), |ip| ip.to_string());
-            let kind = error.kind.text();
-            note(
-                "refused",
-                Severity::Error,
-                format!("{address} cannot be reached: {offender} says {kind}"),
+        Standing::Refused => {
+            let error = view.udp().find_map(|t| t.icmp.first());
+            let offender = error.and_then(|e| e.offender);
+            let offender = offender.map_or_else(|| "this host".to_owned(), |ip| ip.to_string());
+            let kind = error.map_or(IcmpKind::Other, |error| error.kind).text();
+            let text = format!("{address} cannot be reached: {offender} says {kind}");
+            note("refused", Severity::Error, text);
+        }
+        Standing::NotSent => note("not-sent", Severity::Error, unsent(view, address)),
+        Standing::NotAsked => {
+            let text = format!("{address} was not asked: the run was ended before");
+            note("not-asked", Severity::Warning, text);
+        }
+        Standing::Silent => {
+            let tcp = if asked_tcp { ", nor over TCP" } else { "" };
+            let text = format!(
+                "{address} does not answer over UDP{tcp}: check its name and port, or take another"
             );
+            note("silent", Severity::Error, text);
         }
-        (false, false, None) => note(
-            "silent",
-            Severity::Error,
-            format!(
-                "{address} answers neither over UDP nor over TCP: check its name and port, or take another"
-            ),
-        ),
+        _ => {}
     }
+}
+
+/// Why nothing could be sent.
+fn unsent(view: View<'_>, address: std::net::SocketAddr) -> String {
+    if let Some(why) = view.udp().find_map(|t| failed(view, t)) {
+        return format!(
+            "nothing could be sent to {address}: no socket could be opened towards it ({why}); look at this host's addresses and routes, and at --bind"
+        );
+    }
+    let kind = view.udp().find_map(|t| t.icmp.first()).map(|error| error.kind);
+    let why = if kind == Some(IcmpKind::Prohibited) {
+        "this host itself does not allow it: look at its own firewall"
+    } else {
+        "this host has no route to it: look at its addresses and routes"
+    };
+    format!("nothing could be sent to {address}: {why}")
+}
+
+/// How well packets travel.
+fn note_quality(view: View<'_>, about: usize, note: &mut impl FnMut(&str, Severity, String)) {
+    let Some(server) = view.record.servers.get(about) else { return };
+    let address = server.address;
+    let udp = view.udp().any(|t| t.received.is_some());
     if loss::duplicates_replies(view.record, about) {
         note(
             "duplicates",
