@@ -4,6 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 
 /// MAPPED-ADDRESS (RFC 8489 section 14.1).
 pub const MAPPED_ADDRESS: u16 = 0x0001;
+/// UNKNOWN-ATTRIBUTES (RFC 8489 section 14.9).
+pub const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
+/// XOR-MAPPED-ADDRESS (RFC 8489 section 14.2).
+pub const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+/// SOFTWARE (RFC 8489 section 14.14).
+pub const SOFTWARE: u16 = 0x8022;
+/// ALTERNATE-SERVER (RFC 8489 section 14.15).
+pub const ALTERNATE_SERVER: u16 = 0x8023;
 /// RESPONSE-ORIGIN (RFC 5780 section 7.3).
 pub const RESPONSE_ORIGIN: u16 = 0x802b;
 /// OTHER-ADDRESS (RFC 5780 section 7.4).
@@ -27,9 +35,26 @@ pub fn edit(message: &mut Vec<u8>, kind: u16, mut edit: impl FnMut(&[u8]) -> Opt
         }
         rest = tail.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    let length = u16::try_from(out.len() - 20).unwrap_or(0);
-    out.splice(2..4, length.to_be_bytes());
+    count(&mut out);
     *message = out;
+}
+
+/// Writes the length of what follows the header into it.
+pub fn count(message: &mut Vec<u8>) {
+    if let Some(length) = message.len().checked_sub(20) {
+        message.splice(2..4, u16::try_from(length).unwrap_or(0).to_be_bytes());
+    }
+}
+
+/// Adds an attribute at the end, with its padding or without.
+pub fn append(message: &mut Vec<u8>, kind: u16, value: &[u8], padded: bool) {
+    message.extend(kind.to_be_bytes());
+    message.extend(u16::try_from(value.len()).unwrap_or(0).to_be_bytes());
+    message.extend(value);
+    if padded {
+        message.resize(message.len().next_multiple_of(4), 0);
+    }
+    count(message);
 }
 
 /// The value of a MAPPED-ADDRESS, RESPONSE-ORIGIN or OTHER-ADDRESS.
@@ -40,6 +65,17 @@ pub fn address(value: SocketAddr) -> Vec<u8> {
     match value.ip() {
         IpAddr::V4(v4) => out.extend(v4.octets()),
         IpAddr::V6(v6) => out.extend(v6.octets()),
+    }
+    out
+}
+
+/// The value of an XOR-MAPPED-ADDRESS; `key` is the cookie and the transaction id.
+#[must_use]
+pub fn xored(value: SocketAddr, key: &[u8]) -> Vec<u8> {
+    let mut out = address(value);
+    let (port, ip) = out.split_at_mut(4);
+    for part in [&mut port[2..], ip] {
+        part.iter_mut().zip(key).for_each(|(byte, k)| *byte ^= k);
     }
     out
 }

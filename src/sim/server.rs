@@ -75,6 +75,29 @@ pub enum Crossed {
     Swapped,
 }
 
+/// What a server sees of its clients that is not so, or writes so that it does not read so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// The private address of the load balancer before it.
+    Balancer,
+    /// The right address, as an IPv4-mapped IPv6 one: this is no lie.
+    Mapped6,
+    /// 0.0.0.0.
+    Unspecified,
+    /// A multicast address.
+    Multicast,
+    /// The right address, and port 0.
+    PortZero,
+    /// An IPv6 address.
+    OtherFamily,
+    /// 127.0.0.1: a proxy on its own machine.
+    Loopback,
+    /// Its own address.
+    Itself,
+    /// The right address, not XORed.
+    NoXor,
+}
+
 /// One way to misbehave. A server may have several.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
@@ -144,6 +167,18 @@ pub enum Fault {
     IgnoresResponsePort,
     /// Answers over UDP only.
     NoTcp,
+    /// Misdeployed: what it sees is not the client.
+    Sees(Sight),
+    /// Answers everything with this error code.
+    Refuses(u16),
+    /// Sends everybody to another server (300 Try Alternate).
+    Redirects(SocketAddr),
+    /// Sends an attribute without its padding before the mapped address.
+    Unpadded,
+    /// Sends this many bytes after the message.
+    Trailing(u8),
+    /// Knows no magic cookie and no XOR: RFC 3489, and gives back zeros for the cookie.
+    NoCookie,
 }
 
 /// A server of the simulated internet and the way to it.
@@ -329,6 +364,9 @@ impl Server {
         if change && self.has(Fault::DropsChange) {
             return None;
         }
+        if let Some(refusal) = self.refuses(&message) {
+            return Some((corner, source, refusal));
+        }
         let site = Site { alternate_ip: corner.ip, alternate_port: corner.port };
         let mut out = Vec::new();
         let honest = self.responder.respond(now, over, site, source, request, &mut out)?;
@@ -337,6 +375,7 @@ impl Server {
         let asked = if stays { corner } else { asked };
         let (leaves_by, lies) = self.crossed(corner, asked);
         self.bend(&mut out, if lies { asked } else { leaves_by });
+        self.mistake(&mut out, corner, source);
         let deaf = self.has(Fault::IgnoresResponsePort) || self.has(Fault::Plain);
         Some((leaves_by, if deaf { source } else { honest.to }, out))
     }
@@ -377,6 +416,74 @@ impl Server {
         bytes::edit(answer, OTHER_ADDRESS, |honest| {
             (!plain).then(|| lie.as_ref().map_or(honest, Vec::as_slice).to_vec())
         });
+    }
+
+    /// An answer to every request that is none.
+    fn refuses(&self, request: &Message) -> Option<Vec<u8>> {
+        self.find(|fault| match fault {
+            Fault::Refuses(code) => Some(error(request, code, "not here")),
+            Fault::Redirects(to) => {
+                let mut out = error(request, 300, "Try Alternate");
+                bytes::append(&mut out, bytes::ALTERNATE_SERVER, &bytes::address(to), true);
+                Some(out)
+            }
+            _ => None,
+        })
+    }
+
+    /// Writes what this server sees, in the way it writes.
+    fn mistake(&self, answer: &mut Vec<u8>, corner: Corner, source: SocketAddr) {
+        let sight = self.find(|fault| match fault {
+            Fault::Sees(sight) => Some(sight),
+            _ => None,
+        });
+        if let Some(sight) = sight {
+            let seen = self.sees(sight, corner, source);
+            let key: Vec<u8> = answer.get(4..20).unwrap_or_default().to_vec();
+            let plain = bytes::address(seen);
+            let xored =
+                if sight == Sight::NoXor { plain.clone() } else { bytes::xored(seen, &key) };
+            bytes::edit(answer, bytes::XOR_MAPPED_ADDRESS, |_| Some(xored.clone()));
+            bytes::edit(answer, bytes::MAPPED_ADDRESS, |_| Some(plain.clone()));
+        }
+        if self.has(Fault::NoCookie) {
+            bytes::edit(answer, bytes::XOR_MAPPED_ADDRESS, |_| None);
+            bytes::edit(answer, bytes::MAPPED_ADDRESS, |_| None);
+            bytes::append(answer, bytes::MAPPED_ADDRESS, &bytes::address(source), true);
+            answer.splice(4..8, [0; 4]);
+        }
+        if self.has(Fault::Unpadded) {
+            bytes::edit(answer, bytes::SOFTWARE, |_| None);
+            let rest = answer.split_off(20.min(answer.len()));
+            bytes::append(answer, bytes::SOFTWARE, b"odd server v1", false);
+            answer.extend(rest);
+            bytes::count(answer);
+        }
+        if let Some(bytes) = self.find(|fault| match fault {
+            Fault::Trailing(bytes) => Some(usize::from(bytes)),
+            _ => None,
+        }) {
+            answer.resize(answer.len() + bytes, 0);
+        }
+    }
+
+    fn sees(&self, sight: Sight, corner: Corner, source: SocketAddr) -> SocketAddr {
+        let port = source.port();
+        let (ip, port): (IpAddr, u16) = match sight {
+            Sight::Balancer => (Ipv4Addr::new(10, 0, 0, 9).into(), port),
+            Sight::Mapped6 => match source.ip() {
+                IpAddr::V4(v4) => (v4.to_ipv6_mapped().into(), port),
+                v6 @ IpAddr::V6(_) => (v6, port),
+            },
+            Sight::Unspecified => (Ipv4Addr::UNSPECIFIED.into(), port),
+            Sight::Multicast => (Ipv4Addr::new(239, 1, 2, 3).into(), port),
+            Sight::PortZero => (source.ip(), 0),
+            Sight::OtherFamily => (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9).into(), port),
+            Sight::Loopback => (Ipv4Addr::LOCALHOST.into(), port),
+            Sight::Itself => (self.at(corner).ip(), port),
+            Sight::NoXor => (source.ip(), port),
+        };
+        SocketAddr::new(ip, port)
     }
 
     /// The OTHER-ADDRESS of a liar.
@@ -446,10 +553,17 @@ impl Server {
 }
 
 fn refusal(request: &Message, unknown: &[u16]) -> Vec<u8> {
+    let mut out = error(request, 420, "Unknown Attribute");
+    let value: Vec<u8> = unknown.iter().flat_map(|kind| kind.to_be_bytes()).collect();
+    bytes::append(&mut out, bytes::UNKNOWN_ATTRIBUTES, &value, true);
+    out
+}
+
+fn error(request: &Message, code: u16, reason: &str) -> Vec<u8> {
     let response = ErrorResponse {
-        code: 420,
-        reason: "Unknown Attribute",
-        unknown,
+        code,
+        reason,
+        unknown: &[],
         software: None,
         fingerprint: false,
         classic: None,

@@ -3,7 +3,7 @@
 use natscope::nat::{Allocation, Bug, Filtering, Mapping, NatSpec, Scope, Timeouts, Translation};
 use natscope::sim::World;
 use natscope::sim::link::Link;
-use natscope::sim::server::{Corner, Crossed, DeadPart, Fault, OtherLie, ServerSpec};
+use natscope::sim::server::{Corner, Crossed, DeadPart, Fault, OtherLie, ServerSpec, Sight};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -137,7 +137,7 @@ fn faults(rng: &mut StdRng) -> Vec<Fault> {
 
 fn fault(rng: &mut StdRng) -> Fault {
     let (coin, share) = (rng.random_bool(0.5), rng.random_range(0.0..0.5));
-    match rng.random_range(0..24) {
+    match rng.random_range(0..29) {
         0 | 1 => Fault::IgnoresChange,
         2 | 3 => Fault::DropsChange,
         4 => Fault::RefusesChange,
@@ -186,7 +186,33 @@ fn fault(rng: &mut StdRng) -> Fault {
         },
         21 => Fault::Drops(share),
         22 => *pick(rng, &[Fault::Plain, Fault::NoTcp]),
-        _ => *pick(rng, &[Fault::RefusesResponsePort, Fault::IgnoresResponsePort]),
+        23 => *pick(rng, &[Fault::RefusesResponsePort, Fault::IgnoresResponsePort]),
+        24 | 25 => Fault::Sees(*pick(
+            rng,
+            &[
+                Sight::Balancer,
+                Sight::Mapped6,
+                Sight::Unspecified,
+                Sight::Multicast,
+                Sight::PortZero,
+                Sight::OtherFamily,
+                Sight::Loopback,
+                Sight::Itself,
+                Sight::NoXor,
+            ],
+        )),
+        26 => Fault::Refuses(*pick(rng, &[400, 401, 403, 420, 438, 500, 503])),
+        27 => Fault::Redirects(*pick(
+            rng,
+            &[
+                (Ipv4Addr::new(203, 0, 113, 200), 3478).into(),
+                (Ipv4Addr::new(10, 0, 0, 9), 3478).into(),
+                (Ipv4Addr::new(203, 0, 113, 2), 3479).into(),
+            ],
+        )),
+        _ => {
+            *pick(rng, &[Fault::Unpadded, Fault::Trailing(3), Fault::Trailing(8), Fault::NoCookie])
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use Mapping::{
     AddressAndPortDependent as Apdm, AddressDependent as Adm, EndpointIndependent as Eim,
 };
 
-const M: &str = "192.168.1.2:40001";
+const M: &str = "203.0.113.2:40001";
 
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("literal")
@@ -30,7 +30,7 @@ impl Run {
     fn server(mut self, seen: &[(&str, Option<&str>)]) -> Self {
         let about = self.0.servers.len();
         let primary = address(seen.first().expect("a server has an endpoint").0);
-        self.0.servers.push(ServerRecord { uri: format!("stun:{primary}"), address: primary });
+        self.0.servers.push(ServerRecord::new(format!("stun:{primary}"), primary));
         for (remote, mapped) in seen {
             self = self.ask(about, "m", remote, *mapped);
         }
@@ -40,7 +40,7 @@ impl Run {
     fn ask(mut self, about: usize, socket: &str, remote: &str, mapped: Option<&str>) -> Self {
         let at = self.0.transactions.len() as f64 * 10.0;
         if !self.0.sockets.iter().any(|s| s.id == socket) {
-            self.0.sockets.push(SocketRecord { id: socket.into(), local: address(M) });
+            self.0.sockets.push(SocketRecord::new(socket.into(), address(M)));
         }
         let remote = address(remote);
         self.0.transactions.push(Transaction {
@@ -264,7 +264,7 @@ enum Unasked {
 /// and port, from its other address, and from its other port.
 fn filtered(both: Unasked, by_address: Unasked, port: Unasked) -> Fact<Filtering> {
     let mut run = Run::default().ask(0, "f", A, Some(X));
-    run.0.servers.push(ServerRecord { uri: format!("stun:{A}"), address: address(A) });
+    run.0.servers.push(ServerRecord::new(format!("stun:{A}"), address(A)));
     let asked = [
         (both, Change::BOTH, A_BOTH),
         (by_address, Change { ip: true, port: false }, A_ADDRESS),
