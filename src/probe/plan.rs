@@ -33,8 +33,6 @@ const TRIES: usize = 12;
 const USUAL: Duration = Duration::from_millis(2300);
 /// What is kept of the budget for the end of the run.
 const MARGIN: Duration = Duration::from_millis(200);
-/// A TCP connection that was not decided sooner shows nothing of the round trip.
-const UNDECIDED: Duration = Duration::from_millis(1900);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -175,18 +173,18 @@ fn redirect(core: &Core, index: usize) -> Option<(SocketAddr, SocketAddr)> {
     Some((server.address, said.alternate.filter(|_| first)?))
 }
 
-/// Until when an answer of this server is waited for. As long as no server has said anything, and
-/// nothing else shows how far away they are, until the budget is spent: the first answer may come
-/// after seconds. Otherwise as long as its tries last, or twice the time of the slowest answer, so
-/// that one dead server does not hold up the others.
+/// Until when an answer of this server is waited for. As long as no server has said anything over
+/// UDP, nor this one over TCP, until the budget is spent: the first answer may come after seconds.
+/// Otherwise as long as its tries last, or twice the time of the slowest answer, so that one dead
+/// server does not hold up the others.
 fn patience(core: &Core, index: usize) -> Option<Duration> {
     let began = began(core, index, Role::Contact)?;
     let usual = began + USUAL;
     let slowest = (0..core.record.servers.len()).filter_map(|i| heard(core, i)).max();
     let until = match (slowest, tcp(core, index)) {
         (Some(slowest), _) => began + slowest * 2 + Duration::from_millis(500),
-        (None, Some(took)) if took < UNDECIDED => began + took * 4,
-        _ => core.budget.saturating_sub(MARGIN),
+        (None, Some(took)) => began + took * 4,
+        (None, None) => core.budget.saturating_sub(MARGIN),
     };
     Some(until.max(usual))
 }
@@ -199,11 +197,10 @@ fn heard(core: &Core, index: usize) -> Option<Duration> {
     Some(since(at - contact.sent.first()?))
 }
 
-/// How long it took to hear over TCP whether the server takes connections.
+/// How long the server took to answer over TCP.
 fn tcp(core: &Core, index: usize) -> Option<Duration> {
     let tcp = &core.record.transactions[core.find(index, Role::Tcp)?];
-    let sent = *tcp.sent.first()?;
-    core.is_settled(index, Role::Tcp).then(|| since(tcp.closed - sent))
+    Some(since(tcp.received.as_ref()?.at - tcp.sent.first()?))
 }
 
 /// So many milliseconds, as the record has them.

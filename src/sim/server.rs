@@ -171,7 +171,8 @@ pub enum Fault {
     Sees(Sight),
     /// Answers everything with this error code.
     Refuses(u16),
-    /// Sends everybody to another server (300 Try Alternate).
+    /// Sends everybody to another server (300 Try Alternate); of two, the second is what its
+    /// alternate address says.
     Redirects(SocketAddr),
     /// Sends an attribute without its padding before the mapped address.
     Unpadded,
@@ -364,7 +365,7 @@ impl Server {
         if change && self.has(Fault::DropsChange) {
             return None;
         }
-        if let Some(refusal) = self.refuses(&message) {
+        if let Some(refusal) = self.refuses(&message, corner) {
             return Some((corner, source, refusal));
         }
         let site = Site { alternate_ip: corner.ip, alternate_port: corner.port };
@@ -419,8 +420,10 @@ impl Server {
     }
 
     /// An answer to every request that is none.
-    fn refuses(&self, request: &Message) -> Option<Vec<u8>> {
-        self.find(|fault| match fault {
+    fn refuses(&self, request: &Message, corner: Corner) -> Option<Vec<u8>> {
+        let turned: Vec<Fault> = self.spec.faults.iter().rev().copied().collect();
+        let faults = if corner.ip { turned } else { self.spec.faults.clone() };
+        faults.into_iter().find_map(|fault| match fault {
             Fault::Refuses(code) => Some(error(request, code, "not here")),
             Fault::Redirects(to) => {
                 let mut out = error(request, 300, "Try Alternate");

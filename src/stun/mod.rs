@@ -1,6 +1,8 @@
 //! STUN bytes (RFC 8489, RFC 5780, and what RFC 3489 servers still send). The only place that
 //! names `stun_rs`.
 
+#[cfg(test)]
+mod damage_tests;
 mod layout;
 mod patience;
 mod quick;
