@@ -15,7 +15,6 @@ use natscope::net::signal::{self, Server};
 use natscope::net::tls::Tls;
 use natscope::sdp::Message;
 use natscope::server::Sites;
-use natscope::signal::Limits;
 use natscope::turn::relay::Credentials;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
@@ -313,7 +312,7 @@ fn config(policy: Policy) -> Config {
 /// Two peers in a room whose server is gone as soon as the peers know of each other.
 async fn without_server(policy: Policy) -> [Attempt; 2] {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = Server::bind(signal::Config { listen, tls: None, limits: Limits::default() });
+    let server = Server::bind(signal::Config::new(listen));
     let server = server.unwrap();
     let uri: signal::Uri = server.uri().parse().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -360,7 +359,7 @@ async fn peers_that_are_not_connected_end_in_bounded_time_without_the_server() {
 #[tokio::test]
 async fn a_server_that_goes_before_the_peers_meet_ends_the_run() {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = Server::bind(signal::Config { listen, tls: None, limits: Limits::default() });
+    let server = Server::bind(signal::Config::new(listen));
     let server = server.unwrap();
     let uri: signal::Uri = server.uri().parse().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -389,7 +388,7 @@ async fn a_relay_that_answers_after_the_peers_have_connected_is_not_forgotten() 
     let address = relay.sites()[0].all()[0].1;
     tokio::spawn(relay.run(std::future::pending()));
     let listen = "127.0.0.1:0".parse().unwrap();
-    let rooms = Server::bind(signal::Config { listen, tls: None, limits: Limits::default() });
+    let rooms = Server::bind(signal::Config::new(listen));
     let rooms = rooms.unwrap();
     let uri: signal::Uri = rooms.uri().parse().unwrap();
     tokio::spawn(rooms.run(std::future::pending()));

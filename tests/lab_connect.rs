@@ -11,7 +11,6 @@ use natscope::lab::kernel::{experiment, supervisor};
 use natscope::nat::NatSpec;
 use natscope::nat::pair::{Verdict, forecast};
 use natscope::net::signal;
-use natscope::signal::Limits;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
@@ -105,7 +104,7 @@ async fn rooms(internet: &Namespace) -> Outcome {
     let (tell, ready) = oneshot::channel();
     drop(internet.submit(move || async move {
         let listen = std::net::SocketAddr::new(experiment::server().ip(), SIGNAL_PORT);
-        let config = signal::Config { listen, tls: None, limits: Limits::default() };
+        let config = signal::Config::new(listen);
         match signal::Server::bind(config) {
             Ok(server) => {
                 let _ = tell.send(Ok(()));

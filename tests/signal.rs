@@ -22,7 +22,7 @@ struct Running {
 
 fn serve(limits: Limits, tls: Option<tokio_rustls::TlsAcceptor>) -> Running {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = Server::bind(Config { listen, tls, limits }).expect("a free port");
+    let server = Server::bind(Config { tls, limits, ..Config::new(listen) }).expect("a free port");
     let uri = server.uri().replace("127.0.0.1", "localhost").parse().expect("a URI");
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(server.run(async { drop(stopped.await) }));

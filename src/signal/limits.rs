@@ -2,19 +2,49 @@
 
 use std::time::Duration;
 
-/// Bounds of a signalling server.
+/// So many at once after a pause, and so many a second in the long run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// At once.
+    pub burst: u32,
+    /// A second.
+    pub per_second: u32,
+}
+
+/// Bounds of a signalling server. A *source* is an IPv4 address, or a /64 of IPv6, which a host has
+/// to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Rooms at one time.
     pub rooms: usize,
     /// Connections at one time, those that have not joined a room yet included.
     pub clients: usize,
+    /// Connections of one source at one time.
+    pub clients_of_source: usize,
+    /// Handshakes (TLS, HTTP) of one source at one time.
+    pub handshakes_of_source: usize,
+    /// Handshakes of all at one time.
+    pub handshakes: usize,
+    /// How long the handshakes may take.
+    pub handshake: Duration,
+    /// Connections that one source may make.
+    pub connections: Rate,
+    /// Rooms that one source may ask for: whoever guesses a room's name is in.
+    pub joins: Rate,
     /// The longest message, in bytes.
     pub message: usize,
     /// Messages that a client may send at once after a pause.
     pub burst: u32,
     /// Messages a second that a client may go on with.
     pub per_second: u32,
+    /// Frames of a client: messages come in one or more, and pings are frames too.
+    pub frames: Rate,
+    /// Bytes that may wait for one client, with those of a message that it has sent a part of.
+    pub held_by_client: usize,
+    /// The same of all clients of one source.
+    pub held_by_source: usize,
+    /// The same of all clients.
+    pub held: usize,
     /// How long a client may take to join a room.
     pub join: Duration,
     /// How long a room may be silent before it is closed.
@@ -26,35 +56,54 @@ impl Default for Limits {
         Self {
             rooms: 1000,
             clients: 2200,
+            clients_of_source: 64,
+            handshakes_of_source: 16,
+            handshakes: 512,
+            handshake: Duration::from_secs(10),
+            connections: Rate { burst: 200, per_second: 10 },
+            joins: Rate { burst: 64, per_second: 1 },
             message: 64 * 1024,
             burst: 100,
             per_second: 20,
+            frames: Rate { burst: 400, per_second: 80 },
+            held_by_client: 256 * 1024,
+            held_by_source: 2 << 20,
+            held: 32 << 20,
             join: Duration::from_secs(10),
             idle: Duration::from_secs(600),
         }
     }
 }
 
-/// How many messages a client may still send.
+impl Limits {
+    /// The messages of a client.
+    pub(super) const fn messages(&self) -> Rate {
+        Rate { burst: self.burst, per_second: self.per_second }
+    }
+}
+
+/// How many a client may still send.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bucket {
-    /// In thousandths of a message.
+    /// In thousandths.
     left: u64,
     filled: Duration,
 }
 
 impl Bucket {
-    pub fn new(now: Duration, limits: &Limits) -> Self {
-        Self { left: u64::from(limits.burst) * 1000, filled: now }
+    pub const fn new(now: Duration, rate: Rate) -> Self {
+        Self { left: rate.burst as u64 * 1000, filled: now }
     }
 
-    /// Takes one message; false when there is none left.
-    pub fn take(&mut self, now: Duration, limits: &Limits) -> bool {
+    /// Takes one; false when there is none left.
+    pub fn take(&mut self, now: Duration, rate: Rate) -> bool {
+        // what is asked for more often than every millisecond gains all the same: the time is kept
+        // until a whole millisecond has passed
         let since = now.saturating_sub(self.filled).as_millis();
         let since = u64::try_from(since).unwrap_or(u64::MAX);
-        let gained = since.saturating_mul(u64::from(limits.per_second));
-        self.left = self.left.saturating_add(gained).min(u64::from(limits.burst) * 1000);
-        self.filled = self.filled.max(now);
+        let gained = since.saturating_mul(u64::from(rate.per_second));
+        self.left = self.left.saturating_add(gained).min(u64::from(rate.burst) * 1000);
+        self.filled = self.filled.saturating_add(Duration::from_millis(since));
         let left = self.left.checked_sub(1000);
         self.left = left.unwrap_or(self.left);
         left.is_some()

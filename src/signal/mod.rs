@@ -4,13 +4,16 @@
 //! documents it for other programs. Nothing is stored: what a peer says is passed on at once, or
 //! refused.
 
+mod budget;
+pub mod frame;
 mod limits;
 mod message;
 mod parcel;
 mod server;
 mod side;
 
-pub use limits::Limits;
+pub use budget::Budget;
+pub use limits::{Limits, Rate};
 pub use message::{Code, Message, Role, VERSION, is_room_name};
 pub use parcel::Parcels;
 pub use server::{ClientId, Output, Server};

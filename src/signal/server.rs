@@ -2,8 +2,10 @@
 
 use super::limits::Bucket;
 use super::message::{Said, said};
-use super::{Code, Limits, Message, Role, VERSION, is_room_name};
+use super::{Code, Limits, Message, Rate, Role, VERSION, is_room_name};
+use crate::server::{Limit, Limiter, group};
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A connection, as its driver numbers it.
@@ -22,6 +24,7 @@ pub enum Output {
 #[derive(Debug)]
 struct Client {
     room: Option<String>,
+    from: IpAddr,
     since: Duration,
     bucket: Bucket,
 }
@@ -38,6 +41,9 @@ pub struct Server {
     limits: Limits,
     clients: HashMap<ClientId, Client>,
     rooms: HashMap<String, Room>,
+    /// How many clients each source has.
+    sources: HashMap<IpAddr, usize>,
+    joins: Limiter,
     outputs: VecDeque<Output>,
 }
 
@@ -45,7 +51,15 @@ impl Server {
     /// An empty one.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, clients: HashMap::new(), rooms: HashMap::new(), outputs: VecDeque::new() }
+        let Rate { burst, per_second } = limits.joins;
+        Self {
+            limits,
+            clients: HashMap::new(),
+            rooms: HashMap::new(),
+            sources: HashMap::new(),
+            joins: Limiter::new(Limit { per_second, burst }),
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Its bounds.
@@ -66,25 +80,34 @@ impl Server {
         self.clients.len()
     }
 
-    /// A client has connected. Each connection needs an id of its own.
-    pub fn connected(&mut self, now: Duration, id: ClientId) {
+    /// A client has connected from this address. Each connection needs an id of its own. False: it
+    /// is turned away.
+    pub fn connected(&mut self, now: Duration, id: ClientId, from: IpAddr) -> bool {
         if self.clients.contains_key(&id) {
-            return;
+            return false;
         }
-        let bucket = Bucket::new(now, &self.limits);
-        if self.clients.len() >= self.limits.clients {
-            self.tell(id, &Message::error(Code::TooManyClients, "the server is full: try later"));
-            self.outputs.push_back(Output::Close(id));
-            return;
-        }
-        self.clients.insert(id, Client { room: None, since: now, bucket });
+        let from = group(from);
+        let (most, of_source) = (self.limits.clients_of_source, self.sources.get(&from).copied());
+        let why = if self.clients.len() >= self.limits.clients {
+            "the server is full: try later".to_owned()
+        } else if of_source.is_some_and(|count| count >= most) {
+            format!("there are {most} connections from your address already")
+        } else {
+            let bucket = Bucket::new(now, self.limits.messages());
+            self.clients.insert(id, Client { room: None, from, since: now, bucket });
+            *self.sources.entry(from).or_default() += 1;
+            return true;
+        };
+        self.tell(id, &Message::error(Code::TooManyClients, why));
+        self.outputs.push_back(Output::Close(id));
+        false
     }
 
     /// A client has said something.
     pub fn received(&mut self, now: Duration, id: ClientId, text: &str) {
         let limits = self.limits;
         let Some(client) = self.clients.get_mut(&id) else { return };
-        if !client.bucket.take(now, &limits) {
+        if !client.bucket.take(now, limits.messages()) {
             let rate = limits.per_second;
             return self.refuse(id, Code::TooFast, &format!("more than {rate} messages a second"));
         }
@@ -111,9 +134,26 @@ impl Server {
         self.refuse(id, Code::TooLong, &format!("a message is at most {most} bytes"));
     }
 
+    /// A client sends frames faster than it may.
+    pub fn too_fast(&mut self, id: ClientId) {
+        let most = self.limits.frames.per_second;
+        self.refuse(id, Code::TooFast, &format!("more than {most} frames a second"));
+    }
+
+    /// What a client sends is no WebSocket (RFC 6455).
+    pub fn broken(&mut self, id: ClientId) {
+        self.refuse(id, Code::BadMessage, "that is not WebSocket as RFC 6455 has it");
+    }
+
     /// A client has gone.
     pub fn disconnected(&mut self, id: ClientId) {
         let Some(client) = self.clients.remove(&id) else { return };
+        if let Some(count) = self.sources.get_mut(&client.from) {
+            *count -= 1;
+            if *count == 0 {
+                self.sources.remove(&client.from);
+            }
+        }
         let Some(name) = client.room else { return };
         let Some(room) = self.rooms.get_mut(&name) else { return };
         room.peers.retain(|&(peer, _)| peer != id);
@@ -162,6 +202,14 @@ impl Server {
         if !is_room_name(&name) {
             let why = "a room's name is 1 to 64 letters, digits, `.`, `_` or `-`";
             return self.refuse(id, Code::BadRoom, why);
+        }
+        let from = self.clients.get(&id).map(|client| client.from);
+        if !from.is_some_and(|from| self.joins.allows(now, from)) {
+            let Rate { burst, per_second } = self.limits.joins;
+            let why = format!(
+                "your address has asked for too many rooms: {burst} at once, {per_second} a second"
+            );
+            return self.refuse(id, Code::TooFast, &why);
         }
         if self.rooms.len() >= self.limits.rooms && !self.rooms.contains_key(&name) {
             return self.refuse(id, Code::TooManyRooms, "the server has no more rooms: try later");

@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::net::IpAddr;
 use std::time::Duration;
 
 const NOW: Duration = Duration::from_secs(5);
@@ -19,8 +20,11 @@ impl Hall {
             })
             .collect()
     }
+    fn come(&mut self, id: u64) -> bool {
+        self.0.connected(NOW, ClientId(id), IpAddr::from([192, 0, 2, 1]))
+    }
     fn join(&mut self, id: u64, room: &str) -> Vec<(u64, Result<Message, ()>)> {
-        self.0.connected(NOW, ClientId(id));
+        self.come(id);
         let join = Message::Join { room: room.to_owned(), version: VERSION };
         self.0.received(NOW, ClientId(id), &join.to_json());
         self.said()
@@ -94,7 +98,7 @@ fn every_limit_is_told_by_its_name() {
     assert_eq!(Hall::refused(&hall.join(3, "no room")), Some(Code::BadRoom));
     assert_eq!(Hall::refused(&hall.join(3, "")), Some(Code::BadRoom));
     assert_eq!(Hall::refused(&hall.join(3, &"x".repeat(65))), Some(Code::BadRoom));
-    hall.0.connected(NOW, ClientId(4));
+    hall.come(4);
     assert_eq!(Hall::refused(&hall.say(4, "nonsense")), Some(Code::BadMessage));
     for (id, text, code) in [
         (5, r#"{"type":"error","code":"room-full","message":"I lie"}"#, Code::BadMessage),
@@ -103,7 +107,7 @@ fn every_limit_is_told_by_its_name() {
         (8, r#"{"type":"join","room":"a","version":2}"#, Code::Version),
         (9, r#"{"type":"join"}"#, Code::BadMessage),
     ] {
-        hall.0.connected(NOW, ClientId(id));
+        hall.come(id);
         assert_eq!(Hall::refused(&hall.say(id, text)), Some(code), "{text}");
     }
     let long = format!(r#"{{"type":"offer","sdp":"{}"}}"#, "x".repeat(200));
@@ -113,21 +117,66 @@ fn every_limit_is_told_by_its_name() {
     let quick: Vec<_> = (0..3).map(|_| hall.say(11, r#"{"type":"x"}"#)).collect();
     assert_eq!(Hall::refused(&quick[2]), Some(Code::TooFast), "{quick:?}");
     for id in 20..30 {
-        hall.0.connected(NOW, ClientId(id));
+        hall.come(id);
     }
     assert_eq!(hall.0.clients(), 4);
     assert_eq!(Hall::refused(&hall.said()), Some(Code::TooManyClients));
 }
 
+/// One address took all 1,000 rooms in 0.3 s, and tried 2,677 names a second.
+#[test]
+fn one_source_has_its_share_of_connections_and_guesses_and_others_have_theirs() {
+    let mut server = Server::new(Limits::default());
+    let ip = |text: &str| -> IpAddr { text.parse().expect("an address") };
+    let join = |server: &mut Server, now, id, from: IpAddr, room: &str| {
+        let _ = server.connected(now, ClientId(id), from);
+        let join = Message::Join { room: room.to_owned(), version: VERSION };
+        server.received(now, ClientId(id), &join.to_json());
+        let said: Vec<_> = std::iter::from_fn(|| server.poll()).collect();
+        match said.first() {
+            Some(Output::Send(_, text)) => Message::parse(text).ok(),
+            _ => None,
+        }
+    };
+    let code = |said| match said {
+        Some(Message::Error { code, .. }) => Some(code),
+        _ => None,
+    };
+    // a whole /64 is one source
+    for n in 0..1000 {
+        join(&mut server, NOW, n, ip(&format!("2001:db8::{n:x}")), &format!("room{n}"));
+    }
+    assert_eq!((server.clients(), server.rooms()), (64, 64));
+    let other = join(&mut server, NOW, 2000, ip("2001:db8:0:1::1"), "other");
+    assert!(matches!(other, Some(Message::Joined { .. })), "{other:?}");
+    // guesses: each on a connection of its own, one after the other
+    let mut let_in = 0;
+    for n in 0..27_000u64 {
+        let now = NOW + Duration::from_millis(n * 1000 / 2677);
+        let said = join(&mut server, now, 10_000 + n, ip("192.0.2.1"), &format!("guess{n}"));
+        let_in += usize::from(matches!(said, Some(Message::Joined { .. })));
+        server.disconnected(ClientId(10_000 + n));
+        while server.poll().is_some() {}
+        let expected =
+            if matches!(said, Some(Message::Joined { .. })) { None } else { Some(Code::TooFast) };
+        assert_eq!(code(said), expected);
+    }
+    assert!((70..=76).contains(&let_in), "{let_in} in ten seconds");
+    let end = NOW + Duration::from_secs(10);
+    let other = join(&mut server, end, 3000, ip("192.0.2.2"), "third");
+    assert!(matches!(other, Some(Message::Joined { .. })), "{other:?}");
+}
+
 #[test]
 fn after_a_pause_one_may_speak_again() {
     let limits = Limits { burst: 2, per_second: 10, ..Limits::default() };
-    let mut bucket = limits::Bucket::new(NOW, &limits);
-    assert!(bucket.take(NOW, &limits) && bucket.take(NOW, &limits));
-    assert!(!bucket.take(NOW, &limits));
+    let limits = limits.messages();
+    let mut bucket = limits::Bucket::new(NOW, limits);
+    assert!(bucket.take(NOW, limits) && bucket.take(NOW, limits));
+    assert!(!bucket.take(NOW, limits));
     let later = NOW + Duration::from_millis(100);
-    assert!(bucket.take(later, &limits) && !bucket.take(later, &limits));
-    assert!(bucket.take(NOW + Duration::from_secs(9), &limits));
+    assert!(bucket.take(later, limits) && !bucket.take(later, limits));
+    assert!(bucket.take(NOW + Duration::from_secs(9), limits));
 }
 
 #[test]
@@ -135,7 +184,7 @@ fn the_silent_are_turned_out() {
     let limits = Limits::default();
     let mut hall = Hall::new(limits);
     hall.join(1, "a");
-    hall.0.connected(NOW, ClientId(2));
+    hall.come(2);
     assert_eq!(hall.0.deadline(), Some(NOW + limits.join));
     hall.0.tick(NOW + limits.join);
     assert_eq!(Hall::refused(&hall.said()), Some(Code::Idle));
@@ -170,7 +219,7 @@ proptest! {
             let id = ClientId(client);
             match what {
                 0 => server.disconnected(id),
-                1 => server.connected(now, id),
+                1 => drop(server.connected(now, id, [192, 0, 2, 1].into())),
                 2 => server.received(now, id, r#"{"type":"join","room":"a","version":1}"#),
                 3 => server.received(now, id, r#"{"type":"join","room":"b","version":1}"#),
                 4 => server.received(now, id, r#"{"type":"candidate","candidate":"x"}"#),

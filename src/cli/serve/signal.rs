@@ -25,6 +25,10 @@ pub struct Args {
     /// Its private key, in PEM
     #[arg(long, value_name = "FILE", requires_all = ["signal", "signal_cert"])]
     signal_key: Option<PathBuf>,
+    /// A page that may use the rooms, as `https://example.org` (repeatable): browsers say where a
+    /// page came from. Programs that are no browsers are not asked [default: every page]
+    #[arg(long, value_name = "ORIGIN", requires = "signal", value_parser = parse_origin)]
+    signal_origin: Vec<String>,
     /// Rooms at one time
     #[arg(long, value_name = "N", requires = "signal", default_value_t = Limits::default().rooms)]
     signal_rooms: usize,
@@ -39,6 +43,17 @@ pub(super) enum Place {
 
 fn parse_place(text: &str) -> Result<Place, String> {
     if text.is_empty() { Ok(Place::Usual) } else { parse_listen(text).map(Place::Named) }
+}
+
+/// What browsers send: a scheme, a host, a port unless it is the usual one, and nothing else.
+fn parse_origin(text: &str) -> Result<String, String> {
+    let wrong =
+        || "write it as browsers do: https://example.org or http://localhost:8080".to_owned();
+    let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let plain = |c: char| c.is_ascii_graphic() && !"/?#@,\"\\".contains(c);
+    let fits =
+        !rest.is_empty() && rest.chars().all(plain) && scheme.chars().all(char::is_alphanumeric);
+    if fits { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
 impl Args {
@@ -62,7 +77,8 @@ impl Args {
         let rooms = self.signal_rooms;
         let clients = rooms.saturating_mul(2).saturating_add(200);
         let limits = Limits { rooms, clients, ..Limits::default() };
-        let server = Server::bind(Config { listen, tls, limits });
+        let origins = self.signal_origin.clone();
+        let server = Server::bind(Config { tls, limits, origins, ..Config::new(listen) });
         let server = server.map_err(|error| match error {
             signal::SignalError::Net(error) => Failure::run(super::unopened(&error)),
             error => Failure::run(error.to_string()),

@@ -1,11 +1,14 @@
 //! Signalling over WebSocket (RFC 6455), with TLS or without: the rooms' server and a client.
 
 mod client;
+mod hall;
+mod origin;
 mod serve;
+mod talk;
 mod uri;
 
 pub use client::{Client, Event, connect};
-pub use serve::{Config, Server};
+pub use serve::{Certificate, Config, Server};
 pub use uri::Uri;
 
 use crate::net::NetError;

@@ -1,29 +1,22 @@
 //! The rooms on real sockets.
 
-use super::SignalError;
+use super::hall::Hall;
+use super::origin::Origins;
+use super::{SignalError, talk};
 use crate::net::NetError;
-use crate::signal::{self, ClientId, Limits, Output};
-use futures_util::{SinkExt as _, StreamExt as _};
-use std::collections::HashMap;
+use crate::net::guests::Guests;
+use crate::server::{Limit, Limiter};
+use crate::signal::{self, Limits};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
 
-/// How long the handshakes may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Messages that may wait for a client that does not read; then it is dropped.
-const QUEUE: usize = 128;
-/// How long a client that is turned out may take to hear why.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// Bytes of each of a connection's two buffers in the kernel: a message or two.
+const KERNEL_BUFFER: usize = 128 << 10;
 
 /// What to serve.
 #[derive(Clone)]
@@ -34,30 +27,51 @@ pub struct Config {
     pub tls: Option<TlsAcceptor>,
     /// Bounds.
     pub limits: Limits,
+    /// Pages that may use the rooms, as browsers name them (`https://example.org`); none: all.
+    pub origins: Vec<String>,
+}
+
+impl Config {
+    /// Rooms at this address, for everybody, without TLS.
+    #[must_use]
+    pub fn new(listen: SocketAddr) -> Self {
+        Self { listen, tls: None, limits: Limits::default(), origins: Vec::new() }
+    }
+}
+
+/// The certificate of a running server, to be replaced by a newer one. It may be cloned and kept.
+#[derive(Clone)]
+pub struct Certificate(Arc<Mutex<Option<TlsAcceptor>>>);
+
+impl Certificate {
+    /// Connections from now on see this one.
+    pub fn replace(&self, tls: TlsAcceptor) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(tls);
+    }
+
+    fn now(&self) -> Option<TlsAcceptor> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificate").finish_non_exhaustive()
+    }
 }
 
 /// A server whose socket is open.
 pub struct Server {
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    shared: Arc<Shared>,
+    tls: Certificate,
+    origins: Arc<Origins>,
+    hall: Arc<Hall>,
 }
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Server").field("listener", &self.listener).finish_non_exhaustive()
     }
-}
-
-struct Shared {
-    hall: Mutex<Hall>,
-    start: Instant,
-}
-
-struct Hall {
-    server: signal::Server,
-    queues: HashMap<ClientId, mpsc::Sender<String>>,
-    next: u64,
 }
 
 impl Server {
@@ -68,16 +82,18 @@ impl Server {
     pub fn bind(config: Config) -> Result<Self, SignalError> {
         let at = config.listen;
         let listener = listen(at).map_err(|why| NetError::Open { at, why })?;
-        let server = signal::Server::new(config.limits);
-        let hall = Mutex::new(Hall { server, queues: HashMap::new(), next: 0 });
-        let shared = Arc::new(Shared { hall, start: Instant::now() });
-        Ok(Self { listener, tls: config.tls, shared })
+        Ok(Self {
+            listener,
+            tls: Certificate(Arc::new(Mutex::new(config.tls))),
+            origins: Arc::new(Origins::new(config.origins)),
+            hall: Arc::new(Hall::new(config.limits)),
+        })
     }
 
     /// Where it answers, as a URI.
     #[must_use]
     pub fn uri(&self) -> String {
-        let scheme = if self.tls.is_some() { "wss" } else { "ws" };
+        let scheme = if self.tls.now().is_some() { "wss" } else { "ws" };
         self.address().map_or_else(|| scheme.to_owned(), |at| format!("{scheme}://{at}"))
     }
 
@@ -87,36 +103,73 @@ impl Server {
         self.listener.local_addr().ok()
     }
 
+    /// Its certificate.
+    #[must_use]
+    pub fn certificate(&self) -> Certificate {
+        self.tls.clone()
+    }
+
     /// Serves until `shutdown` ends; then every connection is closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let limit = self.shared.locked().server.limits().clients;
-        // a few more than may join, so that the rest can be told that it is full
-        let places = Arc::new(Semaphore::new(limit + 64));
+        let limits = self.hall.limits();
+        let mut door = Door::new(&limits);
         let mut tasks = JoinSet::new();
         let mut clock = tokio::time::interval(Duration::from_secs(1));
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                _ = clock.tick() => self.shared.act(signal::Server::tick),
+                _ = clock.tick() => self.hall.act(signal::Server::tick),
                 Some(_) = tasks.join_next() => {}
                 accepted = self.listener.accept() => {
-                    let Ok((stream, _)) = accepted else {
+                    let Ok((stream, from)) = accepted else {
                         // out of file handles: those that are open must end first
                         tokio::time::sleep(Duration::from_millis(50)).await;
                         continue;
                     };
-                    // dropped at once where there is no place even to say so
-                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-                    let (tls, shared) = (self.tls.clone(), Arc::clone(&self.shared));
-                    tasks.spawn(async move {
-                        client(stream, tls, shared).await;
-                        drop(place);
-                    });
+                    let Some(guest) = door.admit(self.hall.now(), from, &stream) else { continue };
+                    let (tls, origins) = (self.tls.now(), Arc::clone(&self.origins));
+                    let hall = Arc::clone(&self.hall);
+                    tasks.spawn(talk::client(stream, from.ip(), tls, origins, hall, guest));
                 }
             }
         }
         tasks.shutdown().await;
+    }
+}
+
+/// Who may begin a handshake: a connection that has not shaken hands costs memory, and is nobody's
+/// yet. Others are closed at once, before a byte is read.
+struct Door {
+    rate: Limiter,
+    of_source: Guests,
+    all: Arc<Semaphore>,
+}
+
+impl Door {
+    fn new(limits: &Limits) -> Self {
+        let signal::Rate { burst, per_second } = limits.connections;
+        Self {
+            rate: Limiter::new(Limit { per_second, burst }),
+            of_source: Guests::new(limits.handshakes_of_source),
+            all: Arc::new(Semaphore::new(limits.handshakes)),
+        }
+    }
+
+    fn admit(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        stream: &TcpStream,
+    ) -> Option<(crate::net::guests::Guest, tokio::sync::OwnedSemaphorePermit)> {
+        let guest = self.of_source.admit(from.ip());
+        let place = Arc::clone(&self.all).try_acquire_owned().ok();
+        let admitted = guest.zip(place).filter(|_| self.rate.allows(now, from.ip()));
+        if admitted.is_none() {
+            // a reset, so that nothing of it stays here, not even as TIME_WAIT
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+        admitted
     }
 }
 
@@ -128,114 +181,10 @@ fn listen(at: SocketAddr) -> std::io::Result<TcpListener> {
     if at.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    // inherited by the connections; the system may grant less
+    let _granted =
+        socket.set_send_buffer_size(KERNEL_BUFFER).and(socket.set_recv_buffer_size(KERNEL_BUFFER));
     socket.bind(&at.into())?;
-    socket.listen(128)?;
+    socket.listen(1024)?;
     TcpListener::from_std(socket.into())
-}
-
-async fn client(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
-    let _ = stream.set_nodelay(true);
-    match tls {
-        None => talk(stream, shared).await,
-        Some(acceptor) => {
-            let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
-            if let Ok(Ok(stream)) = shaken {
-                talk(stream, shared).await;
-            }
-        }
-    }
-}
-
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Arc<Shared>) {
-    let most = shared.locked().server.limits().message;
-    let config = WebSocketConfig::default()
-        // what is a little too long is read, so that the refusal can be heard; the rest breaks off
-        .max_message_size(Some(most * 2))
-        .max_frame_size(Some(most * 2))
-        .max_write_buffer_size(most * 4 + 64 * 1024)
-        .write_buffer_size(0);
-    let shaken = tokio::time::timeout(HANDSHAKE, accept_async_with_config(stream, Some(config)));
-    let Ok(Ok(socket)) = shaken.await else { return };
-    let (id, queue) = shared.enter();
-    converse(socket, &shared, id, queue).await;
-    shared.act(|server, _| server.disconnected(id));
-    shared.locked().queues.remove(&id);
-}
-
-/// Until one of the two ends it.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
-    mut socket: WebSocketStream<S>,
-    shared: &Shared,
-    id: ClientId,
-    mut queue: mpsc::Receiver<String>,
-) {
-    loop {
-        tokio::select! {
-            text = queue.recv() => {
-                let Some(text) = text else { break };
-                let sent = tokio::time::timeout(FAREWELL, socket.send(Message::text(text)));
-                if !matches!(sent.await, Ok(Ok(()))) {
-                    return;
-                }
-            }
-            heard = socket.next() => match heard {
-                Some(Ok(Message::Text(text))) => {
-                    shared.act(|server, now| server.received(now, id, text.as_str()));
-                }
-                Some(Ok(Message::Binary(_))) => {
-                    shared.act(|server, now| server.received(now, id, "binary"));
-                }
-                // the library answers pings itself
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Err(Error::Capacity(_))) => shared.act(|server, _| server.too_long(id)),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-            }
-        }
-    }
-    // turned out: the queue has ended, and what was in it has been sent
-    let _ = tokio::time::timeout(FAREWELL, async {
-        let _ = socket.close(None).await;
-        while let Some(Ok(_)) = socket.next().await {}
-    })
-    .await;
-}
-
-impl Shared {
-    fn locked(&self) -> std::sync::MutexGuard<'_, Hall> {
-        self.hall.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enter(&self) -> (ClientId, mpsc::Receiver<String>) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let id = {
-            let mut hall = self.locked();
-            hall.next += 1;
-            let id = ClientId(hall.next);
-            hall.queues.insert(id, sender);
-            id
-        };
-        self.act(|server, now| server.connected(now, id));
-        (id, receiver)
-    }
-
-    /// Lets the rooms do something, and hands out what comes of it.
-    fn act(&self, what: impl FnOnce(&mut signal::Server, Duration)) {
-        let mut hall = self.locked();
-        what(&mut hall.server, self.start.elapsed());
-        while let Some(output) = hall.server.poll() {
-            match output {
-                Output::Send(id, text) => {
-                    let full = hall.queues.get(&id).is_some_and(|q| q.try_send(text).is_err());
-                    if full {
-                        // it does not read: it goes, and its peer is told
-                        hall.queues.remove(&id);
-                        hall.server.disconnected(id);
-                    }
-                }
-                Output::Close(id) => {
-                    hall.queues.remove(&id);
-                }
-            }
-        }
-    }
 }

@@ -1,0 +1,272 @@
+//! What strangers can cost a signalling server: each attack by its figure, against the program.
+#![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // raw sockets are the point
+
+#[path = "common/netns.rs"]
+mod netns;
+
+use netns::Serve;
+use socket2::{Domain, Socket, Type};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Rooms {
+    serve: Serve,
+    at: SocketAddr,
+}
+
+impl Rooms {
+    fn start(more: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_natscope"));
+        command.args(["serve", "--signal", "127.0.0.1:0"]).args(more);
+        let serve = Serve::start(&mut command, 1);
+        let (_, at) = serve.said.rsplit_once("://").expect("it says where");
+        let at = at.trim().parse().expect("an address");
+        Self { serve, at }
+    }
+
+    /// Resident memory, in KiB.
+    fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.serve.id()));
+        let status = status.expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|l| l.split_whitespace().next()?.parse().ok()).expect("a number")
+    }
+
+    /// A connection from 127.0.0.`source`.
+    fn tcp(&self, source: u8) -> TcpStream {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, source), 0));
+        socket.bind(&from.into()).expect("loopback");
+        socket.connect(&self.at.into()).expect("it listens");
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream
+    }
+
+    /// One that has shaken hands.
+    fn open(&self, source: u8) -> TcpStream {
+        let mut stream = self.tcp(source);
+        let answer = upgrade(&mut stream, "");
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        stream
+    }
+
+    fn join(&self, source: u8, room: &str) -> (TcpStream, String) {
+        let mut stream = self.open(source);
+        let join = format!(r#"{{"type":"join","room":"{room}","version":1}}"#);
+        stream.write_all(&frame(0x81, join.as_bytes())).expect("sent");
+        let said = hear(&mut stream).unwrap_or_default();
+        (stream, said)
+    }
+}
+
+/// Asks for a WebSocket; the head of the answer.
+fn upgrade(stream: &mut TcpStream, more: &str) -> String {
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{more}\r\n"
+    );
+    let mut head = Vec::new();
+    if stream.write_all(request.as_bytes()).is_err() {
+        return String::new();
+    }
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+        head.extend(byte);
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+/// A frame of a client, under the mask 0.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = vec![first];
+    match u16::try_from(payload.len()).expect("short") {
+        length @ 0..=125 => out.push(0x80 | u8::try_from(length).expect("short")),
+        length => {
+            out.push(0x80 | 126);
+            out.extend(length.to_be_bytes());
+        }
+    }
+    out.extend([0; 4]);
+    out.extend(payload);
+    out
+}
+
+/// The next text of the server; `None` when it has closed.
+fn hear(stream: &mut TcpStream) -> Option<String> {
+    loop {
+        let mut head = [0; 2];
+        stream.read_exact(&mut head).ok()?;
+        let length = match head[1] {
+            126 => {
+                let mut long = [0; 2];
+                stream.read_exact(&mut long).ok()?;
+                usize::from(u16::from_be_bytes(long))
+            }
+            short => usize::from(short),
+        };
+        let mut payload = vec![0; length];
+        stream.read_exact(&mut payload).ok()?;
+        match head[0] {
+            0x81 => return Some(String::from_utf8(payload).expect("text")),
+            0x88 => return None,
+            _ => {}
+        }
+    }
+}
+
+/// Writes until the server closes or takes no more for half a second; how many bytes it took.
+fn flood(stream: &mut TcpStream, piece: &[u8], most: usize) -> usize {
+    stream.set_write_timeout(Some(Duration::from_millis(500))).expect("a socket");
+    let mut taken = 0;
+    while taken < most {
+        match stream.write(piece) {
+            Ok(count) => taken += count,
+            Err(_) => break,
+        }
+    }
+    taken
+}
+
+/// 100 slow readers from one address held 715 MB.
+#[test]
+fn slow_readers_are_bounded_in_bytes_and_their_memory_is_given_back() {
+    let rooms = Rooms::start(&[]);
+    let before = rooms.resident();
+    let offer = format!(r#"{{"type":"offer","sdp":"{}"}}"#, "x".repeat(60_000));
+    let offer = frame(0x81, offer.as_bytes());
+    let mut most = 0;
+    let pairs: Vec<_> = (0..90u8)
+        .map(|n| {
+            // of three sources; the reader of each pair never reads
+            let room = format!("room{n}");
+            let (mut talker, _) = rooms.join(2 + n % 3, &room);
+            let (deaf, _) = rooms.join(2 + n % 3, &room);
+            flood(&mut talker, &offer, 40 * offer.len());
+            most = most.max(rooms.resident());
+            (talker, deaf)
+        })
+        .collect();
+    let held = most.saturating_sub(before);
+    println!("{held} KiB for 90 slow readers");
+    assert!(held < 24_000, "{held} KiB for 90 slow readers");
+    let (_well, said) = rooms.join(9, "well");
+    assert!(said.contains(r#""type":"joined""#), "others are served: {said}");
+    drop(pairs);
+    let start = Instant::now();
+    while rooms.resident() > before + 12_000 {
+        assert!(start.elapsed() < PATIENCE, "{} KiB are kept of {most}", rooms.resident());
+        std::thread::yield_now();
+    }
+}
+
+/// An idle connection took 150 kB.
+#[test]
+fn an_idle_connection_is_small() {
+    let rooms = Rooms::start(&[]);
+    let warm: Vec<_> = (0..20).map(|n| rooms.join(2, &format!("warm{n}"))).collect();
+    let before = rooms.resident();
+    let count: usize = 400;
+    let idle: Vec<_> = (0..count)
+        .map(|n| rooms.join(3 + u8::try_from(n / 50).expect("small"), &format!("room{n}")))
+        .collect();
+    let each = rooms.resident().saturating_sub(before) * 1024 / count;
+    println!("{each} bytes for an idle connection");
+    assert!(each < 16_000, "{each} bytes for an idle connection");
+    drop((warm, idle));
+}
+
+/// 2,264 half handshakes locked everybody out.
+#[test]
+fn half_handshakes_of_one_address_lock_nobody_out() {
+    let rooms = Rooms::start(&[]);
+    let mut half = Vec::new();
+    for n in 0..600 {
+        let mut stream = rooms.tcp(2);
+        if n % 2 == 0 {
+            // what is refused is reset, perhaps before this is sent
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: ");
+        }
+        half.push(stream);
+    }
+    let (_other, said) = rooms.join(3, "room");
+    assert!(said.contains(r#""type":"joined""#), "{said}");
+    let is_open = |stream: &mut TcpStream| {
+        stream.set_nonblocking(true).expect("a socket");
+        matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    };
+    let open = half.iter_mut().map(is_open).filter(|open| *open).count();
+    assert_eq!(open, 16, "the others were closed at once");
+}
+
+/// One address took all 1,000 rooms in 0.3 s.
+#[test]
+fn one_address_cannot_have_all_the_rooms() {
+    let rooms = Rooms::start(&["--signal-rooms", "100"]);
+    let mut taken = Vec::new();
+    for n in 0..120 {
+        let mut stream = rooms.tcp(2);
+        if !upgrade(&mut stream, "").starts_with("HTTP/1.1 101 ") {
+            continue;
+        }
+        let join = format!(r#"{{"type":"join","room":"room{n}","version":1}}"#);
+        // a refusal may come before the request is sent
+        let _ = stream.write_all(&frame(0x81, join.as_bytes()));
+        taken.extend(hear(&mut stream).filter(|said| said.contains("joined")).map(|_| stream));
+    }
+    assert_eq!(taken.len(), 64);
+    let (_other, said) = rooms.join(3, "mine");
+    assert!(said.contains(r#""type":"joined""#), "{said}");
+}
+
+/// Each of these could be sent for ever.
+#[test]
+fn pings_empty_pieces_and_long_requests_have_an_end() {
+    let rooms = Rooms::start(&[]);
+    let open_text = frame(0x01, b"{");
+    for (what, first, piece) in [
+        ("pings", vec![], frame(0x89, &[b'p'; 125])),
+        ("pongs", vec![], frame(0x8a, b"")),
+        ("empty pieces", open_text, frame(0x00, b"")),
+    ] {
+        let (mut stream, _) = rooms.join(2, "room");
+        stream.write_all(&first).expect("sent");
+        let taken = flood(&mut stream, &piece.repeat(100), 64 << 20);
+        assert!(taken < 8 << 20, "{what}: {taken} bytes were taken");
+    }
+    let mut stream = rooms.tcp(2);
+    let long = format!("X-Long: {}\r\n", "x".repeat(9000));
+    assert_eq!(upgrade(&mut stream, &long), "", "a request of 9,000 bytes");
+    let mut stream = rooms.tcp(2);
+    let many = "X: y\r\n".repeat(2000);
+    assert_eq!(upgrade(&mut stream, &many), "", "a request of 2,000 lines");
+    let (_other, said) = rooms.join(3, "room2");
+    assert!(said.contains(r#""type":"joined""#), "{said}");
+}
+
+#[test]
+fn a_page_of_another_origin_is_refused_when_one_is_configured() {
+    let rooms = Rooms::start(&["--signal-origin", "https://meet.example.org"]);
+    for (origin, expected) in [
+        ("Origin: https://meet.example.org\r\n", "HTTP/1.1 101 "),
+        ("", "HTTP/1.1 101 "),
+        ("Origin: https://evil.example.org\r\n", "HTTP/1.1 403 "),
+        ("Origin: null\r\n", "HTTP/1.1 403 "),
+        ("Origin: https://meet.example.org.evil.example\r\n", "HTTP/1.1 403 "),
+        (
+            "Origin: https://meet.example.org\r\nOrigin: https://evil.example.org\r\n",
+            "HTTP/1.1 403 ",
+        ),
+    ] {
+        let answer = upgrade(&mut rooms.tcp(2), origin);
+        assert!(answer.starts_with(expected), "{origin}: {answer}");
+    }
+    let rooms = Rooms::start(&[]);
+    let answer = upgrade(&mut rooms.tcp(2), "Origin: https://evil.example.org\r\n");
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+}
