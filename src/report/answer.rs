@@ -59,7 +59,7 @@ fn here(path: &Path) -> String {
         return "UDP is blocked here".to_owned();
     }
     if path.mapped.is_none() {
-        return "No server answered over UDP".to_owned();
+        return "No server gave an answer over UDP that counts".to_owned();
     }
     match (facts.nat.value(), classic) {
         (None, _) => "Whether a NAT is here could not be told".to_owned(),

@@ -1,7 +1,8 @@
 //! A report to paste into a ticket. Nothing in it from the network can be read as markup.
 
 use super::escape::markdown as safe;
-use super::{Axis, Path, Report, Traversal};
+use super::view::grouped;
+use super::{Path, Report, Traversal};
 use std::fmt::Write as _;
 
 /// The report as Markdown.
@@ -41,10 +42,9 @@ fn facts(out: &mut String, path: &Path) {
         address(path.local),
         address(path.mapped)
     );
-    for axis in Axis::ALL {
-        let fact = axis.of(&path.facts);
-        let answer = fact.answer();
-        let _ = writeln!(out, "| {} | {answer} | {} |", axis.title(), safe(fact.because));
+    for (titles, fact) in grouped(&path.facts) {
+        let (titles, answer) = (titles.join(", "), fact.answer());
+        let _ = writeln!(out, "| {titles} | {answer} | {} |", safe(fact.because));
     }
 }
 

@@ -1,9 +1,8 @@
 //! A report for a terminal: 80 columns, plain words.
 
 use super::prose::{WIDTH, paragraph, severity, wrap};
-use super::{
-    Axis, FactView, Family, Forecast, Path, PeerForecast, Report, Server, Status, Traversal,
-};
+use super::view::grouped;
+use super::{FactView, Family, Forecast, Path, PeerForecast, Report, Server, Status, Traversal};
 use crate::probe::fact::{Finding, Grade};
 use crate::report::escape::terminal;
 use std::fmt::Write as _;
@@ -63,10 +62,12 @@ fn facts(path: &Path, colour: bool) -> String {
     let mut table = Builder::default();
     let mut colours = Vec::new();
     table.push_record(["property", "answer", "because"]);
-    for axis in Axis::ALL {
-        let fact = axis.of(&path.facts);
+    for (titles, fact) in grouped(&path.facts) {
         colours.push(fact_colour(&fact));
-        table.push_record(fit([axis.title(), &fact.answer(), fact.because], FACT_WIDTHS));
+        let titles: Vec<String> =
+            titles.iter().map(|title| wrap(title, FACT_WIDTHS[0]).join("\n")).collect();
+        let [_, answer, because] = fit(["", &fact.answer(), fact.because], FACT_WIDTHS);
+        table.push_record([titles.join("\n"), answer, because]);
     }
     render(table, &colours, colour)
 }

@@ -182,6 +182,21 @@ fn either(values: &[String]) -> String {
     }
 }
 
+/// The facts in the order they are shown; neighbours with the same answer for the same reason stand
+/// together under all their titles.
+pub(super) fn grouped(facts: &Facts) -> Vec<(Vec<&'static str>, FactView<'_>)> {
+    let mut rows: Vec<(Vec<&'static str>, FactView<'_>)> = Vec::new();
+    for fact in Axis::ALL.iter().map(|axis| axis.of(facts)) {
+        match rows.last_mut() {
+            Some((titles, last)) if last.status == fact.status && last.because == fact.because => {
+                titles.push(fact.axis.title());
+            }
+            _ => rows.push((vec![fact.axis.title()], fact)),
+        }
+    }
+    rows
+}
+
 const fn grade_name(grade: Grade) -> &'static str {
     match grade {
         Grade::Probable => "probable",
