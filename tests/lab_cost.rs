@@ -80,12 +80,20 @@ fn direct_and_relayed_are_measured_in_one_run() {
     let need = |what: &str| number(&document, &format!("/need/{what}"));
     assert!((need("stun") + need("order_dependent") + need("turn") - 1.0).abs() < 1e-9);
     assert!((number(&document, "/plan/relayed_calls") - 500.0 * need("turn")).abs() < 1e-6);
+    let (low, high) = (need("ranges/turn/low"), need("ranges/turn/high"));
+    assert!(0.1 < low && low < need("turn") && need("turn") < high && high < 0.3, "{document:#}");
+    assert!((number(&document, "/plan/relayed_range/high") - 500.0 * high).abs() < 1e-6);
+    assert_eq!(document["need"]["populations"][0]["name"], "mixed");
     assert_eq!(document["plan"]["relays"].as_array().unwrap().len(), relays.len());
     let text = std::fs::read_to_string(text).unwrap();
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
     assert!(text.contains("TURN, natscope") && !text.contains("not measured"), "{text}");
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in ["because UDP is blocked", "home and mobile of", "Assumed: one host of four"] {
+        assert!(flat.contains(said), "{said}: {text}");
+    }
     let markdown = std::fs::read_to_string(markdown).unwrap();
     assert!(markdown.contains("TURN, natscope"), "{markdown}");
 }
@@ -121,4 +129,8 @@ fn a_table_of_ones_own_decides_how_often_a_relay_is_needed() {
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);
     assert!(said.contains("mine.toml:3") && said.contains("did you mean `symmetric`"), "{said}");
+    let output = natscope().args(["lab", "cost", "--shares", "home:mobil"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("`mobil` (did you mean `mobile`?)"), "{said}");
 }

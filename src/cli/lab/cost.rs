@@ -4,14 +4,15 @@ use super::table::{paragraph, safe, table};
 use super::{Format, code, find, inside, json, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output::{self, Files, Target};
-use crate::lab::cost::{Cost, Cpu, Need, RelayCost, RelayPlan, Shares, Way};
+use crate::lab::cost::{
+    Cost, Cpu, DEFAULT_SHARES, Need, Range, RelayCost, RelayPlan, Shares, Source, Way,
+};
 use crate::lab::kernel::cost;
 use crate::nat::NatSpec;
 use crate::nat::pair::Verdict;
 use clap::Args;
 use indicatif::ProgressBar;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,9 @@ on top. Loads and processor time are those of this machine's processors, which t
 and their NATs share; a relay's processor time includes the kernel's for its packets.
 
 How often a relay is needed is predicted for each pair of NATs and weighted by a table of
-shares, lab/shares.toml; give your own with --shares.";
+shares: home, fixed-cgn, mobile or mixed (the default), with their sources in
+lab/shares.toml, or a TOML file of your own. home:mobile is for hosts of the one that meet
+hosts of the other. Where shares are not known exactly, the result is a range.";
 
 /// Arguments of `natscope lab cost`.
 #[derive(Debug, Args)]
@@ -35,9 +38,9 @@ pub struct CostArgs {
     /// The NAT that each of the two peers sits behind; it must let them connect directly
     #[arg(long, value_name = "NAT", default_value = "eim-apdf")]
     nat: String,
-    /// Which NATs users sit behind: a TOML file such as lab/shares.toml
-    #[arg(long, value_name = "FILE")]
-    shares: Option<PathBuf>,
+    /// Which NATs users sit behind: a table by name or file; or two, when those meet each other
+    #[arg(long, value_name = "TABLE[:TABLE]", default_value = DEFAULT_SHARES)]
+    shares: String,
     /// Calls at once to plan for
     #[arg(long, value_name = "N", default_value_t = 1000)]
     calls: u32,
@@ -59,11 +62,7 @@ fn rate(text: &str) -> Result<f64, String> {
 
 pub(super) fn run(args: &CostArgs) -> Result<ExitCode, Failure> {
     let spec = find(&args.nat)?;
-    let shares = match &args.shares {
-        Some(path) => Shares::load(path),
-        None => Shares::embedded(),
-    };
-    let need = shares.map_err(|e| Failure::run(e.to_string()))?.need();
+    let need = Shares::find(&args.shares).map_err(|e| Failure::run(e.to_string()))?.need();
     inside(|| perform(args, spec, need))
 }
 
@@ -181,7 +180,7 @@ fn relayed(cost: &Cost, index: usize, relay: &RelayCost) -> Vec<String> {
     let plan = cost.plan.relays.get(index).unwrap_or(&none);
     vec![
         "carries every packet".to_owned(),
-        format!("by {} of pairs", percent(cost.need.turn, 0)),
+        format!("by {} of pairs", between(cost.need.ranges.turn, 0)),
         or_none(relay.added_median_ms, |ms| format!("{ms:+.3} ms")),
         or_none(relay.added_p99_ms, |ms| format!("{ms:+.3} ms")),
         or_none(knee, |knee| megabits(knee.delivered_mbit_s)),
@@ -193,7 +192,7 @@ fn relayed(cost: &Cost, index: usize, relay: &RelayCost) -> Vec<String> {
         cpu(&relay.indication_cpu),
         or_none(relay.memory.as_ref(), |m| format!("{:.1} KiB", m.per_allocation_kib)),
         or_none(relay.memory.as_ref(), |m| format!("{:.1} MiB", m.idle_kib as f64 / 1024.0)),
-        format!("{:.0} relayed", cost.plan.relayed_calls),
+        format!("{} relayed", count(cost.plan.relayed_range)),
         or_none(plan.out_mbit_s, megabits),
         or_none(plan.out_gb_per_hour, |gb| format!("{gb:.0} GB")),
         or_none(plan.processors, |n| format!("{n:.2} processors")),
@@ -211,6 +210,17 @@ fn megabits(mbit_s: f64) -> String {
 
 fn percent(share: f64, digits: usize) -> String {
     format!("{:.digits$} %", share * 100.0)
+}
+
+/// A range of shares; one figure where both ends look alike.
+fn between(Range { low, high }: Range, digits: usize) -> String {
+    let (least, most) = (format!("{:.digits$}", low * 100.0), format!("{:.digits$}", high * 100.0));
+    if least == most { format!("{least} %") } else { format!("{least}-{most} %") }
+}
+
+fn count(Range { low, high }: Range) -> String {
+    let (least, most) = (format!("{low:.0}"), format!("{high:.0}"));
+    if least == most { least } else { format!("{least}-{most}") }
 }
 
 /// Each way by itself.
@@ -278,7 +288,7 @@ fn need(format: Format, cost: &Cost) -> String {
                 Verdict::Turn => "TURN",
                 Verdict::None => "what there is not",
             };
-            vec![format!("{} and {}", pair.a, pair.b), percent(pair.share), needs.to_owned()]
+            vec![format!("{} × {}", pair.a, pair.b), percent(pair.share), needs.to_owned()]
         })
         .collect();
     let rest: f64 = need.pairs.iter().skip(PAIRS).map(|pair| pair.share).sum();
@@ -288,18 +298,41 @@ fn need(format: Format, cost: &Cost) -> String {
     }
     let mut text = table(format, &["peers behind", "of all pairs", "need"], &rows);
     let mut say = |said: String| text.push_str(&sentence(format, &said));
+    let ranges = &need.ranges;
     say(format!(
-        "{} of pairs connect with STUN, {} only when a given side sends first, {} need TURN ({} over TCP or TLS).",
-        percent(need.stun),
-        percent(need.order_dependent),
-        percent(need.turn),
-        percent(need.turn_over_tcp)
+        "{} of pairs connect with STUN, {} only when a given side sends first, {} need TURN: {} for their NATs, {} because UDP is blocked (over TCP or TLS).",
+        between(ranges.stun, 1),
+        between(ranges.order_dependent, 1),
+        between(ranges.turn, 1),
+        between(ranges.turn_by_nat, 1),
+        between(ranges.turn_over_tcp, 1)
     ));
-    if !need.source.is_empty() {
-        say(format!("The shares of NATs: {}.", need.source));
+    if ranges.turn.high - ranges.turn.low > 0.0005 {
+        say(format!(
+            "Rows of pairs and the figures of the calls are by the middle of the ranges, {} with TURN.",
+            percent(need.turn)
+        ));
+    }
+    for population in &need.populations {
+        say(source(population, need.populations.len() > 1));
     }
     say(format!("From the field: {}.", cost.field.join("; ")));
     text
+}
+
+/// Where the shares of a population come from; with its name, where there are two.
+fn source(population: &Source, named: bool) -> String {
+    let name = if named { format!(", {}", population.name) } else { String::new() };
+    let mut said = format!("The shares of NATs{name}");
+    let unsourced = if population.source.is_empty() { "no source is named" } else { "" };
+    let _ = write!(said, ": {}{unsourced}.", population.source);
+    if !population.counted.is_empty() {
+        let _ = write!(said, " Counted: {}.", population.counted);
+    }
+    if !population.assumed.is_empty() {
+        let _ = write!(said, " Assumed: {}.", population.assumed.join("; "));
+    }
+    said
 }
 
 /// A paragraph: wrapped for a terminal.

@@ -1,227 +1,354 @@
-//! How often a pair of peers needs a relay: a table of NAT shares, and the prediction for each pair.
+//! Which NATs hosts sit behind: the tables of the program, and those of a user.
 
-use crate::lab::catalogue::Catalogue;
+use super::need::{Group, Need};
+use crate::lab::catalogue::{Catalogue, closest, looks_like_a_path};
 use crate::nat::NatSpec;
-use crate::nat::pair::{Verdict, forecast};
+use crate::net::file;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use toml::Spanned;
 
-/// The table that the program ships.
-const EMBEDDED: &str = include_str!("../../../lab/shares.toml");
+/// The tables that the program ships.
+const EMBEDDED: (&str, &str) = ("lab/shares.toml", include_str!("../../../lab/shares.toml"));
+
+/// The population that is taken when none is named.
+pub const DEFAULT: &str = "mixed";
+
+/// More shares that are ranges than this have too many corners.
+const RANGES: usize = 6;
 
 /// Why a table of shares is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}{}: {why}", line.map(|line| format!(":{line}")).unwrap_or_default())]
-pub struct SharesError {
-    file: String,
-    line: Option<usize>,
-    why: String,
+pub enum SharesError {
+    /// A file that cannot be used.
+    #[error("{file}{}: {why}", line.map(|line| format!(":{line}")).unwrap_or_default())]
+    File {
+        /// Its name.
+        file: String,
+        /// The line, from 1, where it is one line's fault.
+        line: Option<usize>,
+        /// What is wrong.
+        why: String,
+    },
+    /// No table of that name, and no file.
+    #[error("there is no table of shares named `{name}`{}; those of the program are {known}; a table of your own is a TOML file", suggestion.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The closest name there is, where one is close.
+        suggestion: Option<String>,
+        /// Those there are.
+        known: String,
+    },
+    /// `--shares` does not name one or two.
+    #[error(
+        "`{0}` does not name one population or two: write NAME or NAME:NAME, such as home:mobile"
+    )]
+    Count(String),
+}
+
+/// Hosts of one kind: where the shares come from, and what they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Its name, or its file's.
+    pub name: String,
+    /// Who published it, as the table says.
+    pub source: String,
+    /// When it was counted.
+    pub year: Option<u16>,
+    /// What was counted.
+    pub counted: String,
+    /// What is in no source.
+    pub assumed: Vec<String>,
+    /// The shares of hosts, the largest first.
+    pub shares: Vec<Share>,
+}
+
+/// NATs and how many hosts sit behind them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// Their name in the table.
+    pub nat: String,
+    /// The share of hosts, 0 to 1: the middle of the range.
+    pub share: f64,
+    /// The least that it may be.
+    #[serde(default)]
+    pub low: f64,
+    /// The most that it may be.
+    #[serde(default)]
+    pub high: f64,
+}
+
+/// Hosts of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Population {
+    pub(super) about: Source,
+    pub(super) groups: Vec<Group>,
+}
+
+/// Who meets whom.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shares {
+    pub(super) one: Population,
+    /// Those that they meet, when they are others.
+    pub(super) other: Option<Population>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Table {
     #[serde(default)]
     source: String,
-    shares: BTreeMap<toml::Spanned<String>, f64>,
+    #[serde(default)]
+    year: Option<u16>,
+    #[serde(default)]
+    counted: String,
+    #[serde(default)]
+    assumed: Vec<String>,
+    shares: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
 }
 
-/// One NAT and how many hosts sit behind it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Share {
-    /// Its name in the table.
-    pub nat: String,
-    /// The share of hosts, 0 to 1.
-    pub share: f64,
+/// A file, for messages about it.
+struct Text<'a> {
+    file: &'a str,
+    text: &'a str,
 }
-
-/// Which NATs hosts sit behind.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Shares {
-    source: String,
-    nats: Vec<(NatSpec, Share)>,
-}
-
-/// A pair of NATs that does not connect with STUN alone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PairNeed {
-    /// One side.
-    pub a: String,
-    /// The other.
-    pub b: String,
-    /// The share of all pairs that are such a pair, 0 to 1.
-    pub share: f64,
-    /// What it needs.
-    pub verdict: Verdict,
-}
-
-/// How often a relay is needed, when peers meet at random. Shares of pairs, 0 to 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Need {
-    /// Where the shares come from, as their table says.
-    pub source: String,
-    /// The shares of hosts, the largest first.
-    pub shares: Vec<Share>,
-    /// Pairs that connect with STUN alone.
-    pub stun: f64,
-    /// Pairs that connect with STUN alone only when a given side sends first.
-    pub order_dependent: f64,
-    /// Pairs that need a relay.
-    pub turn: f64,
-    /// Those of them in which a side has no UDP at all, and needs it over TCP or TLS.
-    pub turn_over_tcp: f64,
-    /// The pairs that do not connect with STUN alone, the most frequent first.
-    pub pairs: Vec<PairNeed>,
-}
-
-/// What was measured on the internet, to hold the prediction against.
-pub const FIELD: &[&str] = &[
-    "82 % of NATs supported UDP hole punching (Ford, Srisuresh, Kegel 2005)",
-    "hole punching connected 70 % of 4.4 million attempts, give or take 7.1, in 85,000 networks (Trautwein et al., arXiv 2510.27500)",
-];
 
 impl Shares {
-    /// The table that the program ships. A test holds that it can be read.
+    /// The table that is taken when none is named. A test holds that it can be read.
     ///
     /// # Errors
     /// Never.
     pub fn embedded() -> Result<Self, SharesError> {
-        read("lab/shares.toml", EMBEDDED)
+        Self::find(DEFAULT)
+    }
+
+    /// One population, or two with a colon between them: each the name of a table of the program, a
+    /// file, or `FILE#NAME` where a file has several.
+    ///
+    /// # Errors
+    /// There is none of that name; or a file cannot be read, names a NAT that is not known, or a
+    /// share that is none.
+    pub fn find(text: &str) -> Result<Self, SharesError> {
+        let alone = |one| Self { one, other: None };
+        if Path::new(text).is_file() || !text.contains(':') {
+            return Population::find(text).map(alone);
+        }
+        // a file's name may have a colon in it
+        let splits: Vec<(&str, &str)> =
+            text.match_indices(':').map(|(at, _)| (&text[..at], &text[at + 1..])).collect();
+        let both = |(one, other): &(&str, &str)| {
+            Ok(Self { one: Population::find(one)?, other: Some(Population::find(other)?) })
+        };
+        if let Some(found) = splits.iter().find_map(|split| both(split).ok()) {
+            return Ok(found);
+        }
+        match splits.as_slice() {
+            [one] if !one.0.is_empty() && !one.1.is_empty() => both(one),
+            _ => Err(SharesError::Count(text.to_owned())),
+        }
     }
 
     /// A table of the user's.
     ///
     /// # Errors
-    /// It cannot be read, names a NAT that is not known, or a weight that is none.
+    /// It cannot be read, names a NAT that is not known, or a share that is none.
     pub fn load(path: &Path) -> Result<Self, SharesError> {
-        let file = path.display().to_string();
-        let text = crate::net::file::read_text(path, crate::net::file::SMALL).map_err(|error| {
-            SharesError { file: file.clone(), line: None, why: error.to_string() }
-        })?;
-        read(&file, &text)
+        Population::load(&path.display().to_string(), None).map(|one| Self { one, other: None })
     }
 
     /// How often a relay is needed.
     #[must_use]
     pub fn need(&self) -> Need {
-        let mut need = Need {
-            source: self.source.clone(),
-            shares: self.nats.iter().map(|(_, share)| share.clone()).collect(),
-            stun: 0.0,
-            order_dependent: 0.0,
-            turn: 0.0,
-            turn_over_tcp: 0.0,
-            pairs: Vec::new(),
+        Need::of(self)
+    }
+}
+
+impl Population {
+    fn find(name: &str) -> Result<Self, SharesError> {
+        if Path::new(name).is_file() {
+            return Self::load(name, None);
+        }
+        if let Some((file, table)) = name.split_once('#') {
+            return Self::load(file, Some(table));
+        }
+        if looks_like_a_path(name) {
+            return Self::load(name, None);
+        }
+        let (file, text) = EMBEDDED;
+        Text { file, text }.population(Some(name))
+    }
+
+    fn load(file: &str, table: Option<&str>) -> Result<Self, SharesError> {
+        let text = file::read_text(Path::new(file), file::SMALL).map_err(|error| {
+            SharesError::File { file: file.to_owned(), line: None, why: error.to_string() }
+        })?;
+        Text { file, text: &text }.population(table)
+    }
+}
+
+impl Text<'_> {
+    fn fail(&self, offset: Option<usize>, why: impl Into<String>) -> SharesError {
+        let line = offset.map(|at| 1 + self.text.bytes().take(at).filter(|&b| b == b'\n').count());
+        SharesError::File { file: self.file.to_owned(), line, why: why.into() }
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, SharesError> {
+        toml::from_str(self.text)
+            .map_err(|e| self.fail(e.span().map(|span| span.start), e.message()))
+    }
+
+    /// The population of this name; where the file has one without a name, that one.
+    fn population(&self, name: Option<&str>) -> Result<Population, SharesError> {
+        let table: toml::Table = self.parse()?;
+        let has_shares = |value: &toml::Value| value.get("shares").is_some();
+        if table.contains_key("shares") || !table.values().any(has_shares) {
+            let table: Table = self.parse()?;
+            return self.read(self.file, &table);
+        }
+        let tables: BTreeMap<String, Table> = self.parse()?;
+        let known = tables.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let Some(name) = name else {
+            let first = tables.keys().next().map_or("NAME", String::as_str);
+            let why = format!(
+                "it has several tables ({known}): write which one, such as {}#{first}",
+                self.file
+            );
+            return Err(self.fail(None, why));
         };
-        need.shares.sort_by(|a, b| b.share.total_cmp(&a.share));
-        for (i, (a, of_a)) in self.nats.iter().enumerate() {
-            for (j, (b, of_b)) in self.nats.iter().enumerate().skip(i) {
-                // a meets b, and b meets a
-                let times = if i == j { 1.0 } else { 2.0 };
-                let share = of_a.share * of_b.share * times;
-                need.add(share, &of_a.nat, &of_b.nat, verdict(a, b), blocked(a) || blocked(b));
+        match tables.get(name) {
+            Some(table) => self.read(name, table),
+            None => Err(SharesError::Unknown {
+                name: name.to_owned(),
+                suggestion: closest(name, tables.keys().map(String::as_str)),
+                known,
+            }),
+        }
+    }
+
+    fn read(&self, name: &str, table: &Table) -> Result<Population, SharesError> {
+        let catalogue = Catalogue::embedded();
+        let mut groups = Vec::new();
+        for (nats, share) in &table.shares {
+            let specs = self.nats(&catalogue, nats)?;
+            let (low, high) = self.share(nats.get_ref(), share)?;
+            groups.push(Group { name: nats.get_ref().clone(), nats: specs, low, high });
+        }
+        self.settle(&mut groups)?;
+        let mut shares: Vec<Share> = groups.iter().zip(middle(&groups)).map(share_of).collect();
+        shares.sort_by(|a, b| b.share.total_cmp(&a.share));
+        let about = Source {
+            name: name.to_owned(),
+            source: table.source.clone(),
+            year: table.year,
+            counted: table.counted.clone(),
+            assumed: table.assumed.clone(),
+            shares,
+        };
+        Ok(Population { about, groups })
+    }
+
+    fn nats(
+        &self,
+        catalogue: &Catalogue,
+        names: &Spanned<String>,
+    ) -> Result<Vec<NatSpec>, SharesError> {
+        let at = Some(names.span().start);
+        let one =
+            |name: &str| catalogue.find(name.trim()).map_err(|e| self.fail(at, e.to_string()));
+        names.get_ref().split(" or ").map(one).collect()
+    }
+
+    /// The least and the most of a share as it is written: a number, a range, or "rest", which is
+    /// not a number.
+    fn share(&self, nat: &str, value: &Spanned<toml::Value>) -> Result<(f64, f64), SharesError> {
+        let fail = |why: String| self.fail(Some(value.span().start), why);
+        let number = |value: &toml::Value| match value {
+            toml::Value::Float(number) => Some(*number),
+            #[allow(clippy::cast_precision_loss)] // a weight
+            toml::Value::Integer(number) => Some(*number as f64),
+            _ => None,
+        };
+        let (low, high) = match value.get_ref() {
+            toml::Value::String(text) if text == "rest" => return Ok((f64::NAN, f64::NAN)),
+            toml::Value::Array(range) => match range.as_slice() {
+                [low, high] => (number(low), number(high)),
+                _ => (None, None),
+            },
+            one => (number(one), number(one)),
+        };
+        let (Some(low), Some(high)) = (low, high) else {
+            return Err(fail(format!(
+                "the weight of `{nat}` is none: write a number, a range in percent such as [1.9, 3.4], or \"rest\""
+            )));
+        };
+        if !(low.is_finite() && high.is_finite() && low >= 0.0) {
+            return Err(fail(format!("the weight of `{nat}` is not 0 or more")));
+        }
+        if low > high {
+            return Err(fail(format!("the range of `{nat}` ends below where it begins")));
+        }
+        Ok((low, high))
+    }
+
+    /// Weights become shares; "rest" becomes what the others leave.
+    fn settle(&self, groups: &mut [Group]) -> Result<(), SharesError> {
+        let sum = |of: fn(&Group) -> f64, groups: &[Group]| -> f64 {
+            groups.iter().map(of).filter(|share| !share.is_nan()).sum()
+        };
+        let (low, high) = (sum(|g| g.low, groups), sum(|g| g.high, groups));
+        let ranges = groups.iter().filter(|g| g.low < g.high).count();
+        let mut rest: Vec<&mut Group> = groups.iter_mut().filter(|g| g.low.is_nan()).collect();
+        if ranges > RANGES {
+            return Err(self.fail(None, format!("more than {RANGES} shares are ranges")));
+        }
+        let scale = match (rest.as_mut_slice(), ranges) {
+            ([], 0) if low.is_finite() && low > 0.0 => low,
+            ([], 0) => return Err(self.fail(None, "no NAT has a weight")),
+            ([], _) if low <= 100.0 && high >= 100.0 => 100.0,
+            ([], _) => {
+                let why = format!(
+                    "with ranges the shares are percent, and these come to {low} to {high}, not to 100"
+                );
+                return Err(self.fail(None, why));
             }
-        }
-        need.pairs.sort_by(|a, b| b.share.total_cmp(&a.share));
-        need
-    }
-}
-
-impl Need {
-    fn add(&mut self, share: f64, a: &str, b: &str, verdict: Verdict, tcp: bool) {
-        match verdict {
-            Verdict::Stun => return self.stun += share,
-            Verdict::OrderDependent => self.order_dependent += share,
-            Verdict::Turn | Verdict::None => {
-                self.turn += share;
-                self.turn_over_tcp += if tcp { share } else { 0.0 };
+            ([rest], _) if low <= 100.0 => {
+                (rest.low, rest.high) = ((100.0 - high).max(0.0), 100.0 - low);
+                100.0
             }
+            ([_], _) => {
+                let why = format!("the shares beside the rest come to {low} %, which is over 100");
+                return Err(self.fail(None, why));
+            }
+            _ => return Err(self.fail(None, "only one share can be the rest")),
+        };
+        for group in groups {
+            group.low /= scale;
+            group.high /= scale;
         }
-        self.pairs.push(PairNeed { a: a.to_owned(), b: b.to_owned(), share, verdict });
+        Ok(())
     }
 }
 
-fn blocked(spec: &NatSpec) -> bool {
-    spec.truth().udp_blocked
+fn share_of((group, share): (&Group, f64)) -> Share {
+    Share { nat: group.name.clone(), share, low: group.low, high: group.high }
 }
 
-fn verdict(a: &NatSpec, b: &NatSpec) -> Verdict {
-    forecast(a, b).verdict
-}
-
-fn read(file: &str, text: &str) -> Result<Shares, SharesError> {
-    let fail = |offset: Option<usize>, why: String| {
-        let line = offset.map(|at| 1 + text.bytes().take(at).filter(|&b| b == b'\n').count());
-        SharesError { file: file.to_owned(), line, why }
-    };
-    let parsed: File = toml::from_str(text)
-        .map_err(|e| fail(e.span().map(|span| span.start), e.message().to_owned()))?;
-    let catalogue = Catalogue::embedded();
-    let mut nats = Vec::new();
-    for (name, weight) in &parsed.shares {
-        let at = Some(name.span().start);
-        let spec = catalogue.find(name.get_ref()).map_err(|e| fail(at, e.to_string()))?;
-        if !weight.is_finite() || *weight < 0.0 {
-            return Err(fail(at, format!("the weight of `{}` is not 0 or more", name.get_ref())));
-        }
-        nats.push((spec, Share { nat: name.get_ref().clone(), share: *weight }));
-    }
-    let sum: f64 = nats.iter().map(|(_, share)| share.share).sum();
-    if !(sum.is_finite() && sum > 0.0) {
-        return Err(fail(None, "no NAT has a weight".to_owned()));
-    }
-    for (_, share) in &mut nats {
-        share.share /= sum;
-    }
-    Ok(Shares { source: parsed.source, nats })
+/// The shares in the middle of their ranges, brought to a sum of 1.
+pub(super) fn middle(groups: &[Group]) -> Vec<f64> {
+    let low: f64 = groups.iter().map(|g| g.low).sum();
+    let width: f64 = groups.iter().map(|g| g.high - g.low).sum();
+    // as far into every range as makes the sum right
+    let part = if width > 0.0 { (1.0 - low) / width } else { 0.0 };
+    let at = groups.iter().map(|g| g.low + part * (g.high - g.low));
+    at.collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_shipped_table_needs_a_relay_as_often_as_the_field_does() {
-        let need = Shares::embedded().expect("readable").need();
-        let sum = need.stun + need.order_dependent + need.turn;
-        assert!((sum - 1.0).abs() < 1e-9, "{need:?}");
-        assert!((need.shares.iter().map(|s| s.share).sum::<f64>() - 1.0).abs() < 1e-9);
-        // hole punching fails in 30 % of attempts, give or take 7.1
-        assert!((0.229..=0.371).contains(&need.turn), "{need:?}");
-        assert!(need.turn_over_tcp < need.turn);
-        assert_eq!(need.pairs[0].verdict, Verdict::Turn);
-    }
-
-    #[test]
-    fn pairs_are_weighted_both_ways() {
-        let text = "[shares]\neim-apdf = 3\nsymmetric = 1\n";
-        let need = read("mine.toml", text).expect("readable").need();
-        // 2 * 3/4 * 1/4, and 1/4 * 1/4
-        assert!((need.turn - (0.375 + 0.0625)).abs() < 1e-9, "{need:?}");
-        assert!((need.stun - 0.5625).abs() < 1e-9, "{need:?}");
-        let blocked = read("mine.toml", "[shares]\nopen = 1\nudp-blocked = 1\n").unwrap().need();
-        assert!((blocked.turn - 0.75).abs() < 1e-9 && (blocked.turn_over_tcp - 0.75).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_bad_table_says_where() {
-        for (text, said) in [
-            ("[shares]\neim-apdf = 3\nsymetric = 1\n", "mine.toml:3: there is no NAT"),
-            ("[shares]\neim-apdf = -3\n", "mine.toml:2: the weight"),
-            ("[shares]\neim-apdf = nan\n", "mine.toml:2: the weight"),
-            ("[shares]\neim-apdf = \"many\"\n", "mine.toml:2: "),
-            ("[shares]\neim-apdf = 0\n", "mine.toml: no NAT has a weight"),
-            ("[share]\neim-apdf = 1\n", "mine.toml:1: unknown field"),
-        ] {
-            let error = read("mine.toml", text).expect_err(text).to_string();
-            assert!(error.contains(said), "{text}: {error}");
-        }
-        let error = Shares::load(Path::new("/nonexistent/mine.toml")).unwrap_err().to_string();
-        assert!(error.contains("/nonexistent/mine.toml"), "{error}");
-    }
+pub(super) fn read(file: &str, text: &str) -> Result<Shares, SharesError> {
+    Text { file, text }.population(None).map(|one| Shares { one, other: None })
 }
