@@ -6,7 +6,7 @@ use super::output::{self, Files, Format, Target};
 use super::progress::Progress;
 use super::turn::{self, Credentials, TurnArgs};
 use super::{config, exit, runtime, stop};
-use crate::net::bind::Bind;
+use crate::net::bind::{Bind, BindTo};
 use crate::net::probe::Options;
 use crate::net::tls::Tls;
 use crate::net::{self, NetError, allocation, resolve};
@@ -51,9 +51,9 @@ pub struct Args {
     /// Only IPv6
     #[arg(short = '6', long = "ipv6", id = "six")]
     six: bool,
-    /// Send from this local address or interface
-    #[arg(long, value_name = "ADDR|IFACE", value_parser = parse_bind)]
-    bind: Option<Bind>,
+    /// Send from this local address or interface; with a port, the mapping is measured from it
+    #[arg(long, value_name = "ADDR[:PORT]|IFACE[:PORT]", value_parser = parse_bind)]
+    bind: Option<BindTo>,
     /// The longest that measuring may take, such as 5s or 800ms; trying --turn may take it again
     #[arg(long, value_name = "DUR", default_value = "10s", value_parser = parse_duration)]
     budget: Duration,
@@ -70,11 +70,8 @@ pub struct Args {
     turn: TurnArgs,
 }
 
-pub(super) fn parse_bind(text: &str) -> Result<Bind, String> {
-    if text.is_empty() || text.contains(char::is_whitespace) {
-        return Err("write a local address or the name of an interface".to_owned());
-    }
-    text.parse().map_err(|never: std::convert::Infallible| never.to_string())
+pub(super) fn parse_bind(text: &str) -> Result<BindTo, String> {
+    text.parse()
 }
 
 /// `5s`, `800ms`, `2m`, `1.5` (seconds).
@@ -208,7 +205,7 @@ impl Relays {
             let server = reachable
                 .or_else(|| found.iter().find(fits))
                 .ok_or("it has no address of the family that is asked for")?;
-            let bind = args.bind.as_ref();
+            let bind = args.bind.as_ref().map(|bind| &bind.by);
             let patience = Patience::internet();
             let attempt = allocation::attempt(server, bind, &self.tls, patience, deadline).await;
             Ok::<_, String>(TurnServer::new(server, attempt))
@@ -245,8 +242,10 @@ async fn run_paths(
 ) -> Vec<(Family, Result<Record, NetError>)> {
     let one = async |family: Family| {
         let (_, servers) = groups.iter().find(|(f, _)| *f == family)?;
-        let config = Config { servers: servers.clone(), budget: args.budget };
-        let options = Options { bind: args.bind.clone() };
+        let port = args.bind.as_ref().and_then(|bind| bind.port);
+        let fixed = port.is_some();
+        let config = Config { servers: servers.clone(), budget: args.budget, fixed };
+        let options = Options { bind: args.bind.as_ref().map(|bind| bind.by.clone()), port };
         let mut update = |record: &Record| progress.borrow_mut().update(family, record);
         let run = net::probe::run(config, &options, stop.clone(), &mut update).await;
         Some((family, run))
@@ -326,7 +325,7 @@ fn group(
 }
 
 fn wanted(args: &Args, family: Family) -> bool {
-    let bound = match &args.bind {
+    let bound = match args.bind.as_ref().map(|bind| &bind.by) {
         Some(Bind::Address(ip)) => Some(if ip.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }),
         _ => None,
     };

@@ -1,7 +1,7 @@
 //! `--bind`: which local address or interface packets leave by.
 
 use super::NetError;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// A local address or an interface.
@@ -19,6 +19,73 @@ impl FromStr for Bind {
     /// What is not an address is the name of an interface.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(text.parse().map_or_else(|_| Self::Interface(text.to_owned()), Self::Address))
+    }
+}
+
+/// What `--bind` says: by which address or interface, and from which port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BindTo {
+    /// The address or interface.
+    pub by: Bind,
+    /// The port, never 0; the system's choice where `None`.
+    pub port: Option<u16>,
+}
+
+impl FromStr for BindTo {
+    type Err = String;
+
+    /// `ADDR`, `ADDR:PORT`, `[ADDR6]:PORT`, `IFACE` or `IFACE:PORT`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let whole = |by| Ok(Self { by, port: None });
+        if text.is_empty() || text.contains(char::is_whitespace) {
+            return Err("write a local address or the name of an interface".to_owned());
+        }
+        if let Ok(ip) = text.parse() {
+            return whole(Bind::Address(ip));
+        }
+        let bracketed = text.strip_prefix('[');
+        if let Some(Ok(ip)) =
+            bracketed.and_then(|t| t.strip_suffix(']')).map(str::parse::<Ipv6Addr>)
+        {
+            return whole(Bind::Address(ip.into()));
+        }
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return whole(Bind::Interface(text.to_owned()));
+        };
+        let port = match port.parse::<u16>() {
+            Ok(port) if port != 0 && port.to_string().len() <= 5 => port,
+            _ => return Err("the port behind the last `:` must be from 1 to 65535".to_owned()),
+        };
+        let by = match bracketed.and_then(|_| host.strip_prefix('[')?.strip_suffix(']')) {
+            Some(ip) => Bind::Address(
+                ip.parse::<Ipv6Addr>().map_err(|_| format!("`{ip}` is no IPv6 address"))?.into(),
+            ),
+            None if host.is_empty() || host.contains([':', '[', ']']) => {
+                return Err("write ADDR, ADDR:PORT, [IPV6]:PORT, IFACE or IFACE:PORT".to_owned());
+            }
+            None => host.parse().map_or_else(|_| Bind::Interface(host.to_owned()), Bind::Address),
+        };
+        Ok(Self { by, port: Some(port) })
+    }
+}
+
+impl BindTo {
+    /// Whether this host has it, and the port is free.
+    ///
+    /// # Errors
+    /// As [`Bind::check`], and [`NetError::PortTaken`].
+    pub fn check(&self) -> Result<(), NetError> {
+        self.by.check()?;
+        let Some(port) = self.port else { return Ok(()) };
+        for at in addresses(Some(&self.by)).into_iter().map(|ip| SocketAddr::new(ip, port)) {
+            match std::net::UdpSocket::bind(at) {
+                Ok(_) => {}
+                // an interface may have an address that cannot be used yet; others may do
+                Err(why) if why.kind() == std::io::ErrorKind::AddrNotAvailable => {}
+                Err(why) => return Err(NetError::PortTaken { at, why }),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -57,14 +124,17 @@ impl Bind {
 /// loopback and link-local ones. Each once, IPv6 first.
 #[must_use]
 pub fn addresses(bind: Option<&Bind>) -> Vec<IpAddr> {
-    if let Some(Bind::Address(address)) = bind {
-        return vec![*address];
-    }
-    let only = bind.map(|bind| match bind {
-        Bind::Interface(name) => name.as_str(),
-        Bind::Address(_) => "",
+    let family = match bind {
+        Some(Bind::Address(address)) if !address.is_unspecified() => return vec![*address],
+        Some(Bind::Address(any)) => Some(any.is_ipv4()),
+        _ => None,
+    };
+    let only = bind.and_then(|bind| match bind {
+        Bind::Interface(name) => Some(name.as_str()),
+        Bind::Address(_) => None,
     });
-    let mut found: Vec<IpAddr> = of_interfaces(only).into_iter().filter(|ip| useful(*ip)).collect();
+    let wanted = |ip: &IpAddr| useful(*ip) && family.is_none_or(|four| four == ip.is_ipv4());
+    let mut found: Vec<IpAddr> = of_interfaces(only).into_iter().filter(wanted).collect();
     found.sort_by_key(IpAddr::is_ipv4);
     let mut seen = std::collections::HashSet::new();
     found.retain(|ip| seen.insert(*ip));
@@ -113,4 +183,57 @@ fn interfaces() -> Vec<String> {
 #[cfg(not(target_os = "linux"))]
 fn interfaces() -> Vec<String> {
     Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_or_an_interface_with_a_port_or_without() {
+        let address = |text: &str| Bind::Address(text.parse().expect("literal"));
+        let interface = |text: &str| Bind::Interface(text.to_owned());
+        for (text, by, port) in [
+            ("192.0.2.1", address("192.0.2.1"), None),
+            ("192.0.2.1:4500", address("192.0.2.1"), Some(4500)),
+            ("0.0.0.0:4500", address("0.0.0.0"), Some(4500)),
+            ("2001:db8::1", address("2001:db8::1"), None),
+            ("[2001:db8::1]", address("2001:db8::1"), None),
+            ("[2001:db8::1]:65535", address("2001:db8::1"), Some(65535)),
+            ("::1", address("::1"), None),
+            ("eth0", interface("eth0"), None),
+            ("eth0:4500", interface("eth0"), Some(4500)),
+            ("wlp2s0.100:1", interface("wlp2s0.100"), Some(1)),
+        ] {
+            assert_eq!(text.parse(), Ok(BindTo { by, port }), "{text}");
+        }
+        for text in [
+            "",
+            "192.0.2.1:",
+            "192.0.2.1:0",
+            "192.0.2.1:65536",
+            "192.0.2.1:-1",
+            "192.0.2.1:port",
+            ":4500",
+            "[2001:db8::1]:0",
+            "[192.0.2.1]:4500",
+            "[eth0]:4500",
+            "2001:db8::g:4500",
+            "eth0 eth1",
+            "eth0:4500:4501",
+        ] {
+            assert!(text.parse::<BindTo>().is_err(), "{text}: {:?}", text.parse::<BindTo>());
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_said_to_be() {
+        let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
+        let at = taken.local_addr().expect("known");
+        let bind: BindTo = at.to_string().parse().expect("an address and a port");
+        let said = bind.check().expect_err("it is taken").to_string();
+        assert!(said.contains(&at.port().to_string()) && said.contains("in use"), "{said}");
+        drop(taken);
+        assert!(bind.check().is_ok());
+    }
 }

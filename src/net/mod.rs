@@ -50,6 +50,14 @@ pub enum NetError {
         /// What the system said.
         why: io::Error,
     },
+    /// The port that the user named cannot be had.
+    #[error("port {} of {} cannot be used: {}", at.port(), at.ip(), taken(why))]
+    PortTaken {
+        /// Where.
+        at: SocketAddr,
+        /// What the system said.
+        why: io::Error,
+    },
     /// There is no address to be reached at.
     #[error(
         "this host has no address that a peer could reach: loopback and link-local ones count only \
@@ -67,6 +75,19 @@ pub enum NetError {
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Random(String),
+}
+
+/// Why a port cannot be had, and what to do.
+fn taken(why: &io::Error) -> String {
+    match why.kind() {
+        io::ErrorKind::AddrInUse => {
+            "it is in use by another program: end that one, or name another port".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not: ports below 1024 are the administrator's on most systems".to_owned()
+        }
+        _ => why.to_string(),
+    }
 }
 
 /// The system's randomness.

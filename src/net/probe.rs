@@ -19,6 +19,8 @@ use tokio::time::Instant;
 pub struct Options {
     /// By which address or interface; the kernel's choice where `None`.
     pub bind: Option<Bind>,
+    /// From which port the mapping is measured; the system's choice where `None`.
+    pub port: Option<u16>,
 }
 
 /// Datagrams that may wait for the prober; more than it can ever have asked for.
@@ -53,7 +55,7 @@ pub async fn run<F: FnMut(&Record) + ?Sized>(
     let driver = Driver {
         prober,
         start: Instant::now(),
-        bind: options.bind.clone(),
+        options: options.clone(),
         sockets: Vec::new(),
         tasks: JoinSet::new(),
         events,
@@ -64,7 +66,7 @@ pub async fn run<F: FnMut(&Record) + ?Sized>(
 struct Driver {
     prober: Prober,
     start: Instant,
-    bind: Option<Bind>,
+    options: Options,
     sockets: Vec<Option<Arc<UdpSocket>>>,
     /// The readers; they end with the driver.
     tasks: JoinSet<()>,
@@ -119,7 +121,7 @@ impl Driver {
 
     fn perform(&mut self, output: Output) {
         match output {
-            Output::Open { socket, toward } => self.open(socket, toward),
+            Output::Open { socket, toward, fixed } => self.open(socket, toward, fixed),
             Output::Send { socket, to, bytes } => self.send(socket, to, &bytes),
             Output::Tcp { tcp, to, bytes, patience } => {
                 let events = self.events.clone();
@@ -133,8 +135,9 @@ impl Driver {
         }
     }
 
-    fn open(&mut self, id: SocketId, toward: SocketAddr) {
-        let opened = socket::open(toward, self.bind.as_ref())
+    fn open(&mut self, id: SocketId, toward: SocketAddr, fixed: bool) {
+        let port = self.options.port.filter(|_| fixed).unwrap_or(0);
+        let opened = socket::open_at(toward, self.options.bind.as_ref(), port)
             .and_then(|socket| Ok((socket.local_addr()?, Arc::new(socket))));
         let now = self.now();
         self.sockets.resize_with(self.sockets.len().max(id.0 + 1), || None);

@@ -8,18 +8,22 @@ use tokio::net::UdpSocket;
 
 /// Opens a socket on a random port, bound to the address that packets toward `toward` leave from.
 pub(super) fn open(toward: SocketAddr, bind: Option<&Bind>) -> io::Result<UdpSocket> {
+    open_at(toward, bind, 0)
+}
+
+/// The same on this port; 0 is a random one.
+pub(super) fn open_at(toward: SocketAddr, bind: Option<&Bind>, port: u16) -> io::Result<UdpSocket> {
     let ip = match bind {
-        Some(Bind::Address(ip)) => *ip,
+        Some(Bind::Address(ip)) if !ip.is_unspecified() => *ip,
         _ => source_address(toward, bind)?,
     };
     let socket = fresh(toward, bind)?;
-    socket.bind(&SocketAddr::new(ip, 0).into())?;
+    socket.bind(&SocketAddr::new(ip, port).into())?;
     UdpSocket::from_std(socket.into())
 }
 
-/// Opens a socket on a random port of one of this host's addresses.
-pub(super) fn on(ip: IpAddr, bind: Option<&Bind>) -> io::Result<UdpSocket> {
-    let local = SocketAddr::new(ip, 0);
+/// Opens a socket on this port of one of this host's addresses; 0 is a random one.
+pub(super) fn on(local: SocketAddr, bind: Option<&Bind>) -> io::Result<UdpSocket> {
     let socket = fresh(local, bind)?;
     socket.bind(&local.into())?;
     UdpSocket::from_std(socket.into())

@@ -32,6 +32,7 @@ pub(super) struct Core {
     pub out: VecDeque<Output>,
     rng: StdRng,
     pub budget: Duration,
+    fixed: bool,
     pub stopped: bool,
     pub done: bool,
 }
@@ -76,6 +77,7 @@ impl Core {
             out: VecDeque::new(),
             rng: StdRng::from_seed(seed),
             budget: config.budget,
+            fixed: config.fixed,
             stopped: false,
             done: false,
         }
@@ -83,11 +85,21 @@ impl Core {
 
     /// Asks for a fresh socket; its index is also its [`SocketId`].
     pub fn open(&mut self, toward: SocketAddr) -> usize {
+        self.open_socket(toward, false)
+    }
+
+    /// The same on the port of the user's choice, where there is one.
+    pub fn open_fixed(&mut self, toward: SocketAddr) -> usize {
+        self.open_socket(toward, self.fixed)
+    }
+
+    fn open_socket(&mut self, toward: SocketAddr, fixed: bool) -> usize {
         let index = self.sockets.len();
         self.sockets.push(Socket::Opening);
         let local = SocketAddr::new(unspecified(toward), 0);
-        self.record.sockets.push(SocketRecord::new(format!("s{}", index + 1), local));
-        self.out.push_back(Output::Open { socket: SocketId(index), toward });
+        let socket = SocketRecord::new(format!("s{}", index + 1), local);
+        self.record.sockets.push(SocketRecord { fixed, ..socket });
+        self.out.push_back(Output::Open { socket: SocketId(index), toward, fixed });
         index
     }
 

@@ -34,12 +34,14 @@ pub struct Config {
     pub servers: Vec<(String, SocketAddr)>,
     /// The longest that the run may take.
     pub budget: Duration,
+    /// The mapping socket has a port of the user's choice.
+    pub fixed: bool,
 }
 
 /// What the prober wants next. Call [`Prober::poll`] until it gives `Wait` or `Done`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Open a fresh UDP socket on a random port, and answer with [`Input::Opened`] (its local
+    /// Open a fresh UDP socket, on a random port unless `fixed`, and answer with [`Input::Opened`] (its local
     /// address as packets to `toward` would carry it, never unspecified) or
     /// [`Input::OpenFailed`]. `Opened` may be given from within the same poll loop.
     Open {
@@ -47,6 +49,8 @@ pub enum Output {
         socket: SocketId,
         /// What it will talk to.
         toward: SocketAddr,
+        /// It shall have the port of the user's choice.
+        fixed: bool,
     },
     /// Send a datagram.
     Send {

@@ -130,7 +130,7 @@ impl Plan {
             let alive =
                 toward.filter(|(i, _)| core.was_answered(*i, Role::Contact)).map(|(_, s)| s);
             let Some(first) = alive.map(|s| s.address).next() else { return true };
-            self.mapping = Some(core.open(first));
+            self.mapping = Some(core.open_fixed(first));
             return false;
         };
         if core.socket(mapping) == Socket::Opening {

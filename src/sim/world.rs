@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
             let primary = server.spec.primary;
             (format!("stun:{primary}"), primary)
         });
-        let config = Config { servers: servers.collect(), budget: self.world.budget };
+        let config = Config { servers: servers.collect(), budget: self.world.budget, fixed: false };
         let mut prober = Prober::new(config, self.rng.random());
         let end = self.world.budget + Duration::from_secs(1);
         let (mut now, mut polls) = (Duration::ZERO, 0);

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::turn::{self, Credentials, TurnArgs};
 use super::{config, runtime, stop};
 use crate::ice::{Connection, Pace, Policy};
-use crate::net::bind::Bind;
+use crate::net::bind::{Bind, BindTo};
 use crate::net::connect::{self, Config, Meeting, Room};
 use crate::net::ice::Options;
 use crate::net::resolve::Family;
@@ -75,9 +75,9 @@ pub struct Args {
     /// Only IPv6
     #[arg(short = '6', long = "ipv6", id = "six")]
     six: bool,
-    /// Send from this local address or interface
-    #[arg(long, value_name = "ADDR|IFACE", value_parser = parse_bind)]
-    bind: Option<Bind>,
+    /// Send from this local address or interface; with a port, its candidates have that port
+    #[arg(long, value_name = "ADDR[:PORT]|IFACE[:PORT]", value_parser = parse_bind)]
+    bind: Option<BindTo>,
     /// The longest that the attempt may take once the peer is there
     #[arg(long, value_name = "DUR", default_value = "30s", value_parser = parse_duration)]
     budget: Duration,
@@ -228,7 +228,7 @@ async fn configure(
     stop: &watch::Receiver<bool>,
     findings: &mut Vec<Finding>,
 ) -> Result<Config, Failure> {
-    let family = match (args.four, args.six, &args.bind) {
+    let family = match (args.four, args.six, args.bind.as_ref().map(|bind| &bind.by)) {
         (true, ..) => Family::V4,
         (_, true, _) => Family::V6,
         (_, _, Some(Bind::Address(ip))) if ip.is_ipv4() => Family::V4,
@@ -252,8 +252,9 @@ async fn configure(
     let turn = relays(args, credentials, family).await?;
     let pace = if args.quick { Pace::lab() } else { Pace::internet() };
     let policy = if args.relay_only { Policy::RelayOnly } else { Policy::All };
-    let bind = args.bind.clone();
-    let ice = Options { bind, family, stun, turn, tls: tls.clone(), pace, policy };
+    let bind = args.bind.as_ref().map(|bind| bind.by.clone());
+    let port = args.bind.as_ref().and_then(|bind| bind.port);
+    let ice = Options { bind, port, family, stun, turn, tls: tls.clone(), pace, policy };
     let probe = if args.no_probe { Vec::new() } else { groups.to_vec() };
     let probe = probe.into_iter().filter(|group| !group.is_empty()).collect();
     Ok(Config { ice, probe, budget: args.budget, wait: args.wait })

@@ -107,6 +107,7 @@ pub fn probe(client: &Namespace, stop: watch::Receiver<bool>) -> Submitted<Probe
         let config = Config {
             servers: vec![(SERVER_URI.to_owned(), server()), (SECOND_URI.to_owned(), second())],
             budget: BUDGET,
+            fixed: false,
         };
         let record = probe::run(config, &probe::Options::default(), stop, &mut |_| {})
             .await

@@ -32,8 +32,9 @@ pub(super) fn start(config: &Config, mut stopped: watch::Receiver<bool>) -> Prob
     }
     let start = |servers: &Vec<(String, std::net::SocketAddr)>| {
         let budget = BUDGET.min(config.budget);
-        let wanted = crate::probe::Config { servers: servers.clone(), budget };
-        let options = probe::Options { bind: config.ice.bind.clone() };
+        let wanted = crate::probe::Config { servers: servers.clone(), budget, fixed: false };
+        // the connection itself has the port that the user may have named
+        let options = probe::Options { bind: config.ice.bind.clone(), port: None };
         let stopping = stopping.clone();
         tokio::spawn(async move { probe::run(wanted, &options, stopping, &mut |_| {}).await })
     };

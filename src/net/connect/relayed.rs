@@ -51,7 +51,7 @@ impl Second<'_> {
 
     /// With this side's relay: it offers, measures, and says what came of it.
     async fn ours(&self, link: &mut Link<'_>) -> Result<Relayed, String> {
-        let options = Options { policy: Policy::RelayOnly, ..self.options.clone() };
+        let options = Options { port: None, policy: Policy::RelayOnly, ..self.options.clone() };
         let mut peer =
             ice::gather(options, ice_role(Role::Offer)).await.map_err(|e| e.to_string())?;
         let offer = Message::offer(peer.description());
@@ -97,7 +97,8 @@ impl Second<'_> {
 
     /// With the peer's relay: it takes part without one of its own.
     async fn theirs(&self, link: &mut Link<'_>) -> Result<Relayed, String> {
-        let options = Options { turn: Vec::new(), policy: Policy::All, ..self.options.clone() };
+        let options =
+            Options { port: None, turn: Vec::new(), policy: Policy::All, ..self.options.clone() };
         let offer = loop {
             match link.next(PATIENCE).await {
                 Some(Word::RelayOffer { sdp }) => break sdp,

@@ -128,14 +128,11 @@ impl Driver {
         for (local, socket) in &sockets {
             readers.spawn(udp::read(*local, Arc::clone(socket), heard.clone()));
         }
-        let from = match options.bind {
-            Some(Bind::Address(ip)) => Some(ip),
-            _ => None,
-        };
         let links = options.turn.iter().map(|_| None).collect();
         for (turn, server) in options.turn.into_iter().enumerate() {
-            let from = from.filter(|ip| ip.is_ipv4() == server.address.is_ipv4());
-            readers.spawn(relay::live(turn, server, from, options.tls.clone(), said.clone()));
+            let fits = |bind: &Bind| bind.fits(server.address.is_ipv4());
+            let bind = options.bind.clone().filter(fits);
+            readers.spawn(relay::live(turn, server, bind, options.tls.clone(), said.clone()));
         }
         Self { shared, sockets, links, inbox, relays, readers }
     }

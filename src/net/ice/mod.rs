@@ -32,6 +32,9 @@ pub struct Options {
     /// By which address or interface; all of this host's where `None` (loopback and link-local
     /// addresses only when named).
     pub bind: Option<Bind>,
+    /// From which port of each address; the system's choice where `None`. Relays are asked from
+    /// sockets of their own, on random ports.
+    pub port: Option<u16>,
     /// Of which address families.
     pub family: super::resolve::Family,
     /// STUN servers: as the user gave them, and their addresses.
@@ -106,7 +109,8 @@ pub async fn open(options: Options, role: Role) -> Result<Peer, NetError> {
     let wanted = |ip: &IpAddr| options.family.wants(&SocketAddr::new(*ip, 0));
     let addresses = bind::addresses(options.bind.as_ref()).into_iter().filter(wanted);
     for ip in addresses.take(MOST_ADDRESSES) {
-        let socket = super::socket::on(ip, options.bind.as_ref());
+        let at = SocketAddr::new(ip, options.port.unwrap_or(0));
+        let socket = super::socket::on(at, options.bind.as_ref());
         let bound = socket.and_then(|socket| Ok((socket.local_addr()?, socket)));
         match bound {
             Ok((local, socket)) => {
@@ -115,7 +119,7 @@ pub async fn open(options: Options, role: Role) -> Result<Peer, NetError> {
             }
             // an address that has gone meanwhile, or is not usable yet: there may be others
             Err(why) if options.bind.is_some() => {
-                return Err(NetError::Open { at: SocketAddr::new(ip, 0), why });
+                return Err(NetError::Open { at, why });
             }
             Err(_) => {}
         }

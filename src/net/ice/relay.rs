@@ -1,9 +1,9 @@
 //! A link to a TURN server, for as long as the peer lives.
 
+use crate::net::bind::Bind;
 use crate::net::tls::Tls;
 use crate::net::turn::Link;
 use crate::turn::{Failure, Server};
-use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -19,11 +19,11 @@ pub(super) enum Said {
 pub(super) async fn live(
     turn: usize,
     server: Server,
-    from: Option<IpAddr>,
+    bind: Option<Bind>,
     tls: Tls,
     say: mpsc::Sender<(usize, Said)>,
 ) {
-    let broken = match Link::open(&server, from, &tls).await {
+    let broken = match Link::open_by(&server, bind.as_ref(), &tls).await {
         Ok(link) => read(turn, Arc::new(link), &say).await,
         Err(failure) => Some(failure),
     };

@@ -121,6 +121,29 @@ fn facts(record: &Record, findings: &mut Vec<Finding>) -> Facts {
     }
 }
 
+/// What a port of the user's choice was used for.
+fn fixed_port(record: &Record, note: &mut impl FnMut(&str, Severity, String)) {
+    let Some(socket) = record.sockets.iter().find(|s| s.fixed) else { return };
+    if let Some(why) = &socket.failed {
+        let text = format!(
+            "the mapping was not measured: no socket on the port of --bind could be opened ({why})"
+        );
+        return note("fixed-port-failed", Severity::Error, text);
+    }
+    let of_socket = record.transactions.iter().filter(|t| t.socket == socket.id);
+    let mut seen: Vec<SocketAddr> =
+        of_socket.filter_map(|t| Some(t.received.as_ref()?.mapped)).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    let seen: Vec<String> = seen.iter().take(4).map(ToString::to_string).collect();
+    let seen = if seen.is_empty() { "nothing".to_owned() } else { seen.join(" and ") };
+    let text = format!(
+        "{} (--bind) is seen as {seen}: the mapping was measured from this port, everything else from random ones, because what an earlier run opened from a fixed port may still be open and would look like a filter that lets everybody in",
+        socket.local
+    );
+    note("fixed-port", Severity::Info, text);
+}
+
 fn path_findings(record: &Record) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut note = |id: &str, severity, text: String| {
@@ -131,6 +154,7 @@ fn path_findings(record: &Record) -> Vec<Finding> {
             "the run was ended before its plan was done; the facts are what it had shown by then";
         note("cut-short", Severity::Warning, text.to_owned());
     }
+    fixed_port(record, &mut note);
     if record.strays > 0 {
         let text =
             format!("{} datagrams answered no request of ours and were ignored", record.strays);
