@@ -32,7 +32,7 @@ fn description(ufrag: &str) -> Description {
         component: 1,
         transport: Transport::Udp,
         priority: 2_130_706_431,
-        address: "127.0.0.1:9".parse().unwrap(),
+        address: "127.3.4.5:40009".parse().unwrap(), // nobody
         kind: Kind::Host,
         related: None,
     };

@@ -220,6 +220,90 @@ fn candidate(kind: u8, address: SocketAddr, priority: u32, component: u16) -> Ca
     }
 }
 
+/// Everything that goes out to these candidates in four seconds, and what is said in the end.
+fn checked(own: SocketAddr, named: &[&str]) -> (Vec<SocketAddr>, natscope::ice::Outcome) {
+    let config = Config {
+        role: Role::Controlling,
+        pace: Pace::lab(),
+        policy: Policy::All,
+        stun: vec![],
+        turn: vec![],
+    };
+    let mut agent = Agent::new(config, [7; 32]);
+    agent.add_host(own);
+    agent.end_hosts();
+    let candidates = named.iter().map(|to| candidate(0, to.parse().expect(to), 1_000_000, 1));
+    agent.set_remote(&Description {
+        ufrag: "peer".to_owned(),
+        pwd: PASSWORD.to_owned(),
+        candidates: candidates.collect(),
+        complete: true,
+        trickle: true,
+    });
+    agent.start(Duration::ZERO);
+    let own_description = agent.description();
+    let mut bench = Bench {
+        agent,
+        now: Duration::ZERO,
+        own: own_description,
+        sent: Vec::new(),
+        decided: false,
+    };
+    // a check from such an address is not answered either
+    let request = bench.request(true, &[(0x0024, vec![0, 0, 0, 1]), (0x8029, vec![0; 8])]);
+    for from in named {
+        bench.agent.receive(bench.now, own, from.parse().expect(from), &request);
+    }
+    bench.pass(Duration::from_secs(4));
+    let outcome = bench.agent.outcome();
+    (bench.sent.into_iter().map(|(to, _)| to).collect(), outcome)
+}
+
+#[test]
+fn checks_went_wherever_a_peer_pointed_them() {
+    let none = [
+        "127.0.0.1:631",
+        "127.0.0.1:50000",
+        "0.0.0.0:50000",
+        "224.0.0.251:5353",
+        "239.255.255.250:50000",
+        "240.0.0.1:50000",
+        "255.255.255.255:50000",
+        "169.254.169.254:80",
+        "198.51.100.53:53",
+        "198.51.100.53:123",
+        "198.51.100.53:11211",
+        "192.168.1.1:80",
+    ];
+    let (sent, outcome) = checked(host(), &none);
+    assert_eq!(sent, [], "{outcome:#?}");
+    let avoided: Vec<String> = outcome.avoided.iter().map(|a| a.address.to_string()).collect();
+    assert_eq!(avoided, none);
+    assert!(outcome.because.contains("no check is sent to"), "{}", outcome.because);
+    // and real ones beside them are checked as before
+    let some = ["127.0.0.1:50000", "198.51.100.7:443", "198.51.100.7:50000", "192.168.7.1:50000"];
+    let (sent, outcome) = checked(host(), &some);
+    for to in &some[1..] {
+        assert!(sent.contains(&to.parse().expect(to)), "{to}: {sent:?}");
+    }
+    assert!(!sent.contains(&some[0].parse().expect("an address")));
+    assert_eq!(outcome.avoided.len(), 1);
+}
+
+#[test]
+fn two_peers_on_one_host_or_on_one_link_check_each_other() {
+    for (own, to) in [
+        ("127.0.0.1:5000", "127.0.0.1:50000"),
+        ("[::1]:5000", "[::1]:50000"),
+        ("169.254.7.7:5000", "169.254.9.9:50000"),
+        ("192.168.1.2:5000", "192.168.1.2:50000"),
+    ] {
+        let (sent, outcome) = checked(own.parse().expect(own), &[to]);
+        assert!(sent.contains(&to.parse().expect(to)), "{own} to {to}");
+        assert!(outcome.avoided.is_empty());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 

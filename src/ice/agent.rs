@@ -139,6 +139,8 @@ pub struct Agent {
     pub(super) echo: Echo,
     pub(super) early: Waiting,
     pub(super) held: Waiting,
+    /// Whom a packet came from that none is sent back to.
+    pub(super) avoided: Vec<SocketAddr>,
     pub(super) out: VecDeque<Output>,
 }
 
@@ -182,6 +184,7 @@ impl Agent {
             echo: Echo::default(),
             early: VecDeque::new(),
             held: VecDeque::new(),
+            avoided: Vec::new(),
             out: VecDeque::new(),
         }
     }

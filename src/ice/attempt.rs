@@ -5,7 +5,8 @@ use super::checks::{self, Checks};
 use super::consent::{Consent, Rhythm};
 use super::local::COMPONENT;
 use super::trace::{Entry, Way};
-use super::{Kind, Policy, Role, Transport};
+use super::{Candidate, Kind, Policy, Role, Transport};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 impl Agent {
@@ -99,6 +100,9 @@ impl Agent {
 
     /// Gives the checks every candidate whose turn has come; those that they have do not count.
     fn feed(&mut self, now: Duration) {
+        let fit = |address: SocketAddr| self.unfit(address).is_none();
+        let remotes: Vec<Candidate> =
+            self.remotes.iter().filter(|remote| fit(remote.address)).cloned().collect();
         let Some(checks) = &mut self.checks else { return };
         let due = |kind: Kind| kind != Kind::Relayed || self.relays_released;
         for own in self.locals.all() {
@@ -106,7 +110,7 @@ impl Agent {
                 checks.add_local(own.base, own.candidate.priority);
             }
         }
-        for remote in self.remotes.iter().filter(|remote| due(remote.kind)) {
+        for remote in remotes.iter().filter(|remote| due(remote.kind)) {
             if remote.component == COMPONENT && remote.transport == Transport::Udp {
                 checks.add_remote(remote.address, remote.priority);
             }
@@ -114,7 +118,7 @@ impl Agent {
         // Relays take a round trip for each permission: asked for before they are needed, those that
         // may help first.
         for kind in [Kind::ServerReflexive, Kind::PeerReflexive, Kind::Relayed, Kind::Host] {
-            for remote in self.remotes.iter().filter(|remote| remote.kind == kind) {
+            for remote in remotes.iter().filter(|remote| remote.kind == kind) {
                 self.relays.permit(now, remote.address.ip());
             }
         }

@@ -71,6 +71,10 @@ impl Agent {
         if self.lost.is_some() {
             return;
         }
+        // an answer, and a check in return, would go where none goes
+        if self.unfit(from).is_some() {
+            return self.avoid(from);
+        }
         match self.state {
             State::Failed { .. } => {}
             State::Connected { .. } => self.connected(now, (base, from), bytes),
@@ -133,7 +137,10 @@ impl Agent {
             return None;
         }
         let fits = |address: SocketAddr| address.is_ipv4() == way.1.is_ipv4();
-        let of_peer = self.remotes.iter().find(|c| relay(c.kind) && fits(c.address));
+        let of_peer = self
+            .remotes
+            .iter()
+            .find(|c| relay(c.kind) && fits(c.address) && self.unfit(c.address).is_none());
         let ours = || {
             let own =
                 self.locals.all().iter().find(|own| relay(own.candidate.kind) && fits(own.base))?;

@@ -99,6 +99,14 @@ fn reason(outcome: &Outcome, strangers: u32, remote_complete: bool) -> String {
 /// No packet came through, in either direction.
 fn silence(outcome: &Outcome) -> String {
     let sent: usize = outcome.checks.iter().map(|check| check.sent_ms.len()).sum();
+    if sent == 0
+        && let Some(avoided) = outcome.avoided.first()
+    {
+        return format!(
+            "the peer named only addresses that no check is sent to, such as {}: {}",
+            avoided.address, avoided.why
+        );
+    }
     if sent == 0 {
         return "there is no pair of addresses of one family to check".to_owned();
     }

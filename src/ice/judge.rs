@@ -48,6 +48,7 @@ impl Agent {
             turn: self.relays.record(),
             checks: checks.into_iter().map(|(_, check)| check).collect(),
             lost: self.lost.clone(),
+            avoided: self.avoided(),
         };
         outcome.because = if self.state == State::Idle {
             "the checks have not begun".to_owned()

@@ -21,6 +21,7 @@ mod message;
 mod outcome;
 mod pace;
 mod relays;
+mod targets;
 mod trace;
 
 pub use agent::{Agent, Config, Event, Output};
@@ -28,7 +29,7 @@ pub use agent::{Agent, Config, Event, Output};
 pub use candidate::{Candidate, Kind, Transport};
 pub use description::Description;
 pub use outcome::{
-    Allocation, Check, CheckResult, Connection, Gathered, Outcome, Pair, PairEnd, Role,
+    Allocation, Avoided, Check, CheckResult, Connection, Gathered, Outcome, Pair, PairEnd, Role,
 };
 pub use pace::Pace;
 

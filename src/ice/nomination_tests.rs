@@ -42,8 +42,8 @@ fn told(agent: &Agent, public: SocketAddr) -> Description {
 fn a_nomination_that_comes_before_the_answer_counts() {
     let at = |text: &str| -> SocketAddr { text.parse().unwrap() };
     let (private, public) = (
-        [at("192.168.1.100:1000"), at("192.168.1.100:2000")],
-        [at("192.0.2.1:1000"), at("192.0.2.2:2000")],
+        [at("192.168.1.100:4000"), at("192.168.1.100:5000")],
+        [at("192.0.2.1:4000"), at("192.0.2.2:5000")],
     );
     for (seed, late) in (0..60_u8).map(|n| (n, u64::from(n) * 3 % 90)) {
         let mut a = agent(Role::Controlling, private[0], seed);

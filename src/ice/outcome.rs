@@ -182,4 +182,17 @@ pub struct Outcome {
     pub checks: Vec<Check>,
     /// The connection was lost after it had been made: why.
     pub lost: Option<String>,
+    /// Addresses of the peer's that no check was sent to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub avoided: Vec<Avoided>,
+}
+
+/// An address that a peer named or sent from, and that no check was sent to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct Avoided {
+    /// The address.
+    pub address: SocketAddr,
+    /// Why none was.
+    pub why: String,
 }

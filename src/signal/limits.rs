@@ -84,7 +84,7 @@ impl Limits {
 
 /// How many a client may still send.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     /// In thousandths.
     left: u64,
     filled: Duration,

@@ -13,6 +13,7 @@ mod server;
 mod side;
 
 pub use budget::Budget;
+pub(crate) use limits::Bucket;
 pub use limits::{Limits, Rate};
 pub use message::{Code, Message, Role, VERSION, is_room_name};
 pub use parcel::Parcels;

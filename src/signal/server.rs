@@ -1,8 +1,7 @@
 //! The rooms: who is in which, and what is passed on.
 
-use super::limits::Bucket;
 use super::message::{Said, said};
-use super::{Code, Limits, Message, Rate, Role, VERSION, is_room_name};
+use super::{Bucket, Code, Limits, Message, Rate, Role, VERSION, is_room_name};
 use crate::server::{Limit, Limiter, group};
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;

@@ -163,6 +163,7 @@ fn outcome(public: &str, remote: &str) -> Outcome {
             nominated: false,
         }],
         lost: None,
+        avoided: vec![],
     }
 }
 

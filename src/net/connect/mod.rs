@@ -17,7 +17,7 @@ pub use room::Room;
 
 use super::NetError;
 use super::ice::{self, Options, Peer};
-use crate::ice::Outcome;
+use crate::ice::{Avoided, Outcome};
 use crate::probe::fact::{Finding, Severity};
 use crate::signal::{Relayed, Role, RoundTrips, Side};
 use std::net::SocketAddr;
@@ -190,6 +190,7 @@ impl Session {
                 findings.push(finding("no-relay", Severity::Warning, text));
             }
         }
+        findings.extend(avoided(&outcome.avoided));
         if let Some(why) = &outcome.lost {
             findings.push(finding("connection-lost", Severity::Warning, why.clone()));
         }
@@ -257,6 +258,21 @@ const fn ice_role(role: Role) -> crate::ice::Role {
 
 fn finding(id: &str, severity: Severity, text: String) -> Finding {
     Finding { id: id.to_owned(), severity, text }
+}
+
+/// The peer named addresses that are none of a peer.
+fn avoided(all: &[Avoided]) -> Option<Finding> {
+    let first = all.first()?;
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        1 => "; nor to one more".to_owned(),
+        more => format!("; nor to {more} more"),
+    };
+    let text = format!(
+        "no check was sent to {}, which the peer named or sent from: {}{more}",
+        first.address, first.why
+    );
+    Some(finding("unsafe-candidate", Severity::Warning, text))
 }
 
 /// Told at once, while the attempt goes on.

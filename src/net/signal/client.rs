@@ -3,7 +3,7 @@
 use super::{SignalError, Uri};
 use crate::net::NetError;
 use crate::net::tls::Tls;
-use crate::signal::{Code, Message, Role, VERSION};
+use crate::signal::{Bucket, Code, Limits, Message, Rate, Role, VERSION};
 use crate::stun::text::safe;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::net::SocketAddr;
@@ -11,12 +11,17 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// The longest message that is taken from a server.
 const LONGEST: usize = 256 * 1024;
+/// Bytes that are read at one time.
+const READ: usize = 16 * 1024;
+/// Bytes that may wait for a server that does not read: its longest message, and answers to pings.
+const WAITING: usize = LONGEST + 64 * 1024;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -24,6 +29,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// A connection to a room.
 pub struct Client {
     socket: WebSocketStream<Pin<Box<dyn Stream>>>,
+    began: Instant,
+    pace: Rate,
+    frames: Bucket,
 }
 
 impl std::fmt::Debug for Client {
@@ -78,14 +86,20 @@ async fn open(uri: &Uri, tls: &Tls) -> Result<Client, SignalError> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(LONGEST))
         .max_frame_size(Some(LONGEST))
-        .write_buffer_size(0);
+        .read_buffer_size(READ)
+        .write_buffer_size(0)
+        // answers to pings wait here while the server does not read
+        .max_write_buffer_size(WAITING);
     let shaken = client_async_with_config(uri.http(), stream, Some(config)).await;
     let (socket, _) = shaken.map_err(|error| SignalError::Handshake {
         uri: uri.to_string(),
         why: safe(error.to_string().as_bytes()),
         other: if uri.secure { "ws://" } else { "wss://" },
     })?;
-    Ok(Client { socket })
+    // what a server of natscope takes from a client; what it passes on is less
+    let pace = Limits::default().frames;
+    let frames = Bucket::new(Duration::ZERO, pace);
+    Ok(Client { socket, began: Instant::now(), pace, frames })
 }
 
 /// The first of the host's addresses that takes a connection.
@@ -118,7 +132,15 @@ impl Client {
     /// Waits for what comes next. What is not understood is left out. Cancel-safe.
     pub async fn next(&mut self) -> Event {
         loop {
-            match self.socket.next().await {
+            let frame = self.socket.next().await;
+            if matches!(frame, Some(Ok(_))) && !self.frames.take(self.began.elapsed(), self.pace) {
+                return Event::Gone(format!(
+                    "the signalling server sends more than {} messages a second without pause: \
+                     it is no server of natscope, or it is broken",
+                    self.pace.per_second
+                ));
+            }
+            match frame {
                 Some(Ok(Frame::Text(text))) => match Message::parse(text.as_str()) {
                     Ok(Message::Unknown) | Err(_) => {}
                     Ok(message) => return Event::Said(message),

@@ -91,6 +91,7 @@ fn side(role: Role, n: u8, connection: Connection) -> Side {
                 nominated: connected,
             }],
             lost: None,
+            avoided: vec![],
         }),
         round_trips: connected
             .then(|| RoundTrips::of(&[Some(std::time::Duration::from_millis(3)), None])),
