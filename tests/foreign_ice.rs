@@ -33,15 +33,18 @@ fn main() -> ExitCode {
     if !have.is_ok_and(|output| output.status.success()) {
         return skipped("python3 has no module `aioice`");
     }
-    match supervisor::enter() {
+    match supervisor::enter(supervisor::Terminal::Shared) {
         Ok(supervisor::Role::Front(code)) => code,
-        Ok(supervisor::Role::Lab) => match run() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(e) => {
-                eprintln!("foreign_ice: FAILED: {e}");
-                ExitCode::FAILURE
+        Ok(supervisor::Role::Lab(wishes)) => {
+            drop(wishes);
+            match run() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => {
+                    eprintln!("foreign_ice: FAILED: {e}");
+                    ExitCode::FAILURE
+                }
             }
-        },
+        }
         Err(e) => skipped(&e.to_string()),
     }
 }

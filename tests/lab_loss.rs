@@ -19,15 +19,18 @@ const LOSS_PERCENT: u8 = 10;
 const AXES: [&str; 4] = ["nat", "mapping", "filtering", "classic"];
 
 fn main() -> ExitCode {
-    match supervisor::enter() {
+    match supervisor::enter(supervisor::Terminal::Shared) {
         Ok(supervisor::Role::Front(code)) => code,
-        Ok(supervisor::Role::Lab) => match run() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(e) => {
-                eprintln!("lab_loss: FAILED: {e}");
-                ExitCode::FAILURE
+        Ok(supervisor::Role::Lab(wishes)) => {
+            drop(wishes);
+            match run() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => {
+                    eprintln!("lab_loss: FAILED: {e}");
+                    ExitCode::FAILURE
+                }
             }
-        },
+        }
         Err(e) => {
             eprintln!("SKIPPED: {e}");
             let required = std::env::var_os("NATSCOPE_REQUIRE_LAB").is_some_and(|v| v == "1");

@@ -19,15 +19,18 @@ use std::time::{Duration, Instant};
 type Outcome<T = ()> = Result<T, String>;
 
 fn main() -> ExitCode {
-    match supervisor::enter() {
+    match supervisor::enter(supervisor::Terminal::Shared) {
         Ok(Role::Front(code)) => code,
-        Ok(Role::Lab) => match run() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(e) => {
-                eprintln!("lab_rules: FAILED: {e}");
-                ExitCode::FAILURE
+        Ok(Role::Lab(wishes)) => {
+            drop(wishes);
+            match run() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => {
+                    eprintln!("lab_rules: FAILED: {e}");
+                    ExitCode::FAILURE
+                }
             }
-        },
+        }
         Err(e) => {
             eprintln!("SKIPPED: {e}");
             let required = std::env::var_os("NATSCOPE_REQUIRE_LAB").is_some_and(|v| v == "1");

@@ -11,13 +11,16 @@ mod table;
 
 use super::exit::{Failure, Outcome};
 use super::output::{self, Format};
+use super::stop::Stopping;
 use crate::lab::catalogue::Catalogue;
 use crate::lab::kernel::LabError;
-use crate::lab::kernel::supervisor::{self, Role};
+use crate::lab::kernel::supervisor::{self, Role, Terminal};
+use crate::lab::kernel::wishes::Wishes;
 use crate::nat::NatSpec;
 use clap::{Args, Subcommand};
 use std::future::Future;
 use std::process::ExitCode;
+use tokio::sync::watch;
 
 /// Arguments of `natscope lab`.
 #[derive(Debug, Args)]
@@ -104,30 +107,34 @@ fn find_all(names: &[String]) -> Result<Vec<NatSpec>, Failure> {
 
 /// Enters the lab's namespaces and does the work there. The front's code is the lab's.
 fn inside<F: Future<Output = Result<ExitCode, Failure>>>(
-    work: impl FnOnce() -> F,
+    work: impl FnOnce(Wishes) -> F,
 ) -> Result<ExitCode, Failure> {
-    match supervisor::enter()? {
+    enter(Terminal::Shared, work)
+}
+
+fn enter<F: Future<Output = Result<ExitCode, Failure>>>(
+    terminal: Terminal,
+    work: impl FnOnce(Wishes) -> F,
+) -> Result<ExitCode, Failure> {
+    match supervisor::enter(terminal)? {
         Role::Front(code) => Ok(code),
-        Role::Lab => super::runtime()?.block_on(work()),
+        Role::Lab(wishes) => super::runtime()?.block_on(work(wishes)),
     }
 }
 
-/// Becomes true when the user wants an end (Ctrl-C, SIGTERM).
-fn stop_signal() -> Result<tokio::sync::watch::Receiver<bool>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let fail = |e: std::io::Error| Failure::run(format!("signals cannot be watched: {e}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
-    let (tell, stop) = tokio::sync::watch::channel(false);
+/// Becomes true when the user wants an end (Ctrl-C, SIGTERM, SIGHUP); a second wish ends the lab at
+/// once.
+fn stop_signal(mut wishes: Wishes) -> watch::Receiver<bool> {
+    let (tell, stop) = watch::channel(false);
     tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        let mut stopping = Stopping::default();
+        loop {
+            wishes.next().await;
+            stopping.again();
+            let _ = tell.send(true);
         }
-        let _ = tell.send(true);
-        tell.closed().await;
     });
-    Ok(stop)
+    stop
 }
 
 fn json<T: serde::Serialize>(document: &T) -> Result<String, Failure> {

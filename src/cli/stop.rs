@@ -1,6 +1,7 @@
 //! When to stop early: Ctrl-C, SIGTERM, and a terminal that is closed.
 
 use super::exit::Failure;
+use crate::net::process;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -17,7 +18,7 @@ pub fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
     let failed = |error| Failure::run(format!("cannot listen for signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let hangup = (!hangup_is_ignored()).then(|| signal(SignalKind::hangup()));
+    let hangup = (!process::ignores_hangup()).then(|| signal(SignalKind::hangup()));
     let mut hangup = hangup.transpose().map_err(failed)?;
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
@@ -52,30 +53,5 @@ impl Stopping {
         if first.elapsed() > ONE {
             std::process::exit(AT_ONCE);
         }
-    }
-}
-
-/// Whether SIGHUP was ignored from the start. Where that cannot be read it is taken not to be.
-fn hangup_is_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    ignores(&status, 1)
-}
-
-/// Whether the status of a process (proc(5)) says that it ignores a signal.
-fn ignores(status: &str, signal: u32) -> bool {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ignores;
-
-    #[test]
-    fn nohup_is_seen() {
-        let status = "Name:\tnatscope\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
-        assert!(ignores(status, 1) && ignores(status, 13) && !ignores(status, 2));
-        assert!(!ignores("", 1));
     }
 }

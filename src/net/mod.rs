@@ -13,6 +13,7 @@ pub mod file;
 mod guests;
 pub mod ice;
 pub mod probe;
+pub mod process;
 pub mod resolve;
 pub mod serve;
 pub mod signal;

@@ -11,9 +11,12 @@ const NATS: usize = 50;
 const RUNS: usize = 5;
 
 fn main() -> ExitCode {
-    match supervisor::enter() {
+    match supervisor::enter(supervisor::Terminal::Shared) {
         Ok(supervisor::Role::Front(code)) => code,
-        Ok(supervisor::Role::Lab) => measure(),
+        Ok(supervisor::Role::Lab(wishes)) => {
+            drop(wishes);
+            measure()
+        }
         Err(e) => {
             eprintln!("lab_bringup: {e}");
             ExitCode::FAILURE

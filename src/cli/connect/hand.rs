@@ -157,7 +157,7 @@ fn read(text: &str) -> Result<Message, sdp::SdpError> {
 /// Lines from stdin, by a thread of their own: reading them cannot be interrupted.
 fn read_stdin() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(64);
-    std::thread::spawn(move || {
+    let read = move || {
         let mut left = sdp::LONGEST;
         let mut stdin = std::io::stdin().lock();
         loop {
@@ -171,7 +171,10 @@ fn read_stdin() -> mpsc::Receiver<String> {
                 return;
             }
         }
-    });
+    };
+    if let Err(error) = std::thread::Builder::new().spawn(read) {
+        tell(&format!("stdin cannot be read: no thread can be had: {error}"));
+    }
     receiver
 }
 

@@ -6,6 +6,7 @@ use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output::{self, Files, Target};
 use crate::lab::certify::{Certificate, Row, SCHEMA};
 use crate::lab::kernel::experiment;
+use crate::lab::kernel::wishes::Wishes;
 use crate::nat::{Filtering, Mapping, NatSpec};
 use crate::probe::judge::judge;
 use clap::Args;
@@ -34,12 +35,16 @@ pub struct CertifyArgs {
 
 pub(super) fn run(args: &CertifyArgs) -> Result<ExitCode, Failure> {
     let specs = find_all(&args.nats)?;
-    inside(|| certify(args, specs))
+    inside(|wishes| certify(args, specs, wishes))
 }
 
-async fn certify(args: &CertifyArgs, specs: Vec<NatSpec>) -> Result<ExitCode, Failure> {
+async fn certify(
+    args: &CertifyArgs,
+    specs: Vec<NatSpec>,
+    wishes: Wishes,
+) -> Result<ExitCode, Failure> {
     let began = Instant::now();
-    let stop = stop_signal()?;
+    let stop = stop_signal(wishes);
     let files = Files::create(&args.output)?;
     let bar = ProgressBar::new(specs.len() as u64);
     let lab = experiment::build(&specs, args.loss).await?;

@@ -8,6 +8,7 @@ use crate::lab::cost::{
     Cost, Cpu, DEFAULT_SHARES, Need, Range, RelayCost, RelayPlan, Shares, Source, Way,
 };
 use crate::lab::kernel::cost;
+use crate::lab::kernel::wishes::Wishes;
 use crate::nat::NatSpec;
 use crate::nat::pair::Verdict;
 use clap::Args;
@@ -63,11 +64,16 @@ fn rate(text: &str) -> Result<f64, String> {
 pub(super) fn run(args: &CostArgs) -> Result<ExitCode, Failure> {
     let spec = find(&args.nat)?;
     let need = Shares::find(&args.shares).map_err(|e| Failure::run(e.to_string()))?.need();
-    inside(|| perform(args, spec, need))
+    inside(|wishes| perform(args, spec, need, wishes))
 }
 
-async fn perform(args: &CostArgs, spec: NatSpec, need: Need) -> Result<ExitCode, Failure> {
-    let stop = stop_signal()?;
+async fn perform(
+    args: &CostArgs,
+    spec: NatSpec,
+    need: Need,
+    wishes: Wishes,
+) -> Result<ExitCode, Failure> {
+    let stop = stop_signal(wishes);
     let files = Files::create(&args.output)?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(100));

@@ -4,14 +4,17 @@ use super::table::table;
 use super::{Format, json, print};
 use crate::cli::exit::Failure;
 use crate::lab::kernel::doctor::{self, Check};
-use crate::lab::kernel::supervisor::{self, Role};
+use crate::lab::kernel::supervisor::{self, Role, Terminal};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 pub(super) fn run(format: Format) -> Result<ExitCode, Failure> {
-    let checks = match supervisor::enter() {
+    let checks = match supervisor::enter(Terminal::Shared) {
         Ok(Role::Front(code)) => return Ok(code),
-        Ok(Role::Lab) => crate::cli::runtime()?.block_on(doctor::examine()),
+        Ok(Role::Lab(wishes)) => {
+            drop(wishes); // whatever they are, they end it
+            crate::cli::runtime()?.block_on(doctor::examine())
+        }
         Err(e) => doctor::refused(e),
     };
     let ready = checks.iter().all(|check| check.ok || !check.needed);

@@ -4,6 +4,7 @@ use super::{code, find, inside, json, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output::{self, ByExtension, Files, Target};
 use crate::lab::kernel::matrix::{self, ATTEMPTS, Step};
+use crate::lab::kernel::wishes::Wishes;
 use crate::lab::matrix::{CLASSIC, Matrix, called, distinct, pairs};
 use crate::nat::NatSpec;
 use crate::report::matrix as render;
@@ -62,12 +63,16 @@ pub(super) fn run(args: &MatrixArgs) -> Result<ExitCode, Failure> {
     };
     let look_up = |name| find(name).map(|spec| called(spec, name));
     let specs = names.into_iter().map(look_up).collect::<Result<_, _>>()?;
-    inside(|| perform(args, distinct(specs)))
+    inside(|wishes| perform(args, distinct(specs), wishes))
 }
 
-async fn perform(args: &MatrixArgs, specs: Vec<NatSpec>) -> Result<ExitCode, Failure> {
+async fn perform(
+    args: &MatrixArgs,
+    specs: Vec<NatSpec>,
+    wishes: Wishes,
+) -> Result<ExitCode, Failure> {
     let began = Instant::now();
-    let stop = stop_signal()?;
+    let stop = stop_signal(wishes);
     let files = Files::create(&args.output)?;
     let pairs: Vec<[NatSpec; 2]> =
         pairs(specs.len()).into_iter().map(|(a, b)| [specs[a].clone(), specs[b].clone()]).collect();

@@ -7,6 +7,7 @@ use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output::{self, Files, Target};
 use crate::lab::catalogue::Catalogue;
 use crate::lab::kernel::matrix::Arena;
+use crate::lab::kernel::wishes::Wishes;
 use crate::lab::kernel::{Lab, experiment};
 use crate::lab::matrix::called;
 use crate::lab::scenario::{Scenario, ScenarioResult};
@@ -36,7 +37,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let all = Catalogue::embedded();
     let spec = scenario.spec(&all).map_err(|e| Failure::run(e.to_string()))?;
     let peer = scenario.peer(&all).map_err(|e| Failure::run(e.to_string()))?;
-    inside(|| perform(args, scenario, spec, peer))
+    inside(|wishes| perform(args, scenario, spec, peer, wishes))
 }
 
 async fn perform(
@@ -44,8 +45,9 @@ async fn perform(
     scenario: Scenario,
     spec: NatSpec,
     peer: Option<NatSpec>,
+    wishes: Wishes,
 ) -> Result<ExitCode, Failure> {
-    let stop = stop_signal()?;
+    let stop = stop_signal(wishes);
     let files = Files::create(&args.output)?;
     let (result, cut_short) = match peer {
         None => {

@@ -1,11 +1,14 @@
 //! A network namespace with a thread that lives in it: entered once, never left.
 //!
-//! netns-rs makes and names the namespaces (so `ip netns` works inside of a lab) and enters them.
-//! Its `run` is not used: a panic inside would leave the thread in the wrong namespace. Its names
-//! lie on a tmpfs in the supervisor's own mount namespace, so nothing need be cleaned up.
+//! netns-rs knows the namespaces by their names (as `ip netns` does inside of a lab). Its `run` is
+//! not used: a panic inside would leave the thread in the wrong namespace. Nor is its `new`: it
+//! starts another thread for each, and panics when there is none. The names lie on a tmpfs in the
+//! supervisor's own mount namespace, so nothing need be cleaned up.
 
 use super::{LabError, supervisor};
 use netns_rs::{Env, NetNs};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use std::fs::File;
 use std::future::Future;
 use std::path::PathBuf;
@@ -84,8 +87,17 @@ impl Namespace {
         let (tell, ready) = oneshot::channel();
         let owned = name.to_owned();
         let builder = std::thread::Builder::new().name(owned.clone()).stack_size(1 << 20);
-        // when no thread can be had, `tell` is dropped and `ready` says so
-        let _detached = builder.spawn(move || live(&owned, queue, tell));
+        let ready = match builder.spawn(move || live(&owned, queue, tell)) {
+            Ok(_detached) => ready,
+            Err(e) => {
+                let (tell, ready) = oneshot::channel();
+                let why = format!(
+                    "no thread can be had for it: {e}; allow more processes (ulimit -u) or memory (ulimit -v)"
+                );
+                let _ = tell.send(Err(LabError::Namespace { name: name.to_owned(), why }));
+                ready
+            }
+        };
         Starting { name: name.to_owned(), jobs, ready }
     }
 
@@ -184,11 +196,17 @@ fn live(
 
 fn make(name: &str) -> Result<File, LabError> {
     let fail = |why: String| LabError::Namespace { name: name.to_owned(), why };
-    let dir = supervisor::names()
+    let folder = supervisor::names()
         .ok_or_else(|| fail("the lab's supervisor has not been entered".into()))?;
-    let made = NetNs::new_with_env(name, LabEnv(dir)).map_err(|e| fail(e.to_string()))?;
-    made.enter().map_err(|e| fail(e.to_string()))?;
-    made.file().try_clone().map_err(|e| fail(e.to_string()))
+    let path = folder.join(name);
+    File::create_new(&path).map_err(|e| fail(format!("{}: {e}", path.display())))?;
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|e| fail(e.to_string()))?;
+    // by the thread's own name, which /proc has even where it is not of this pid namespace
+    let own = "/proc/thread-self/ns/net";
+    mount(Some(own), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .map_err(|e| fail(format!("{own} cannot be mounted on {}: {e}", path.display())))?;
+    let named = NetNs::get_from_env(name, LabEnv(folder)).map_err(|e| fail(e.to_string()))?;
+    named.file().try_clone().map_err(|e| fail(e.to_string()))
 }
 
 /// Keeps IPv6 off the links to come: the lab is IPv4, and router solicitations would only cost time.

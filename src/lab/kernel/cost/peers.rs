@@ -84,7 +84,7 @@ impl Far {
         let over = Arc::new(AtomicBool::new(false));
         let (own, count, end) = (socket.try_clone()?, Arc::clone(&counted), Arc::clone(&over));
         own.set_read_timeout(Some(GLANCE))?;
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().spawn(move || {
             let mut buffer = [0; 2048];
             while !end.load(Ordering::Relaxed) {
                 let Ok((length, from)) = own.recv_from(&mut buffer) else { continue };
@@ -98,7 +98,7 @@ impl Far {
                     _ => {}
                 }
             }
-        });
+        })?;
         Ok(Self { socket, mapped, counted, over, thread: Some(thread) })
     }
 

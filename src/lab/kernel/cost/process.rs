@@ -130,7 +130,9 @@ impl Relay {
         };
         let relay = Self { kind, version: kind.version(), child };
         let Some(log) = log else { return Err(failed(kind, "it has no log")) };
-        std::thread::spawn(move || follow(log, kind.ready(), tell));
+        std::thread::Builder::new()
+            .spawn(move || follow(log, kind.ready(), tell))
+            .map_err(|e| failed(kind, &format!("no thread can be had for its log: {e}")))?;
         match tokio::time::timeout(Duration::from_secs(5), told).await {
             Ok(Ok(Ok(()))) => Ok(Some(relay)),
             Ok(Ok(Err(said))) => Err(failed(kind, &format!("it ended at once: {said}"))),
