@@ -67,6 +67,11 @@ impl Failure {
         });
         joined.map_or(Ok(()), Err)
     }
+    /// What went wrong.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
     /// Prints the message and gives the exit code.
     #[must_use]
     pub fn tell(&self) -> ExitCode {

@@ -1,5 +1,7 @@
 //! `natscope serve`.
 
+mod log;
+mod reload;
 mod signal;
 mod turn;
 
@@ -23,7 +25,8 @@ Examples:
 
 With two addresses it is an RFC 5780 server on both, each with two ports: a prober can
 tell the filtering. With one it is a plain STUN server. With --turn it relays besides, for
-users with a password only, and not to private networks. It runs until SIGTERM or Ctrl-C.";
+users with a password only, and not to private networks. It runs until SIGTERM or Ctrl-C;
+SIGHUP makes it read certificates, passwords and secrets again.";
 
 /// The port where none is given (RFC 8489 section 6.1), and the alternate's.
 const PORT: u16 = 3478;
@@ -86,13 +89,16 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     }
     let limit = (args.limit > 0)
         .then(|| Limit { per_second: args.limit, burst: args.limit.saturating_mul(2) });
-    let turn = args.turn.relay(&sites)?;
+    let log = log::Log::start();
+    let turn = args.turn.relay(&sites, &log)?;
     let config = Config { limit, tcp: !args.no_tcp, turn, ..Config::new(sites) };
     runtime()?.block_on(async {
         let server = Server::bind(config).map_err(|error| Failure::run(unopened(&error)))?;
         let rooms = args.signal.open(args.listen.first().map(|listen| listen.ip))?;
         // Before anything is said: who reads "answering" may send SIGTERM the next moment.
         let stop = stop_signal()
+            .map_err(|error| Failure::run(format!("cannot wait for signals: {error}")))?;
+        let hangup = hangup_signal()
             .map_err(|error| Failure::run(format!("cannot wait for signals: {error}")))?;
         for (_, address) in server.sites().iter().flat_map(|sites| sites.all()) {
             tell(&format!("answering on {address}"));
@@ -101,11 +107,17 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
             tell(&format!("answering on {}", rooms.uri()));
         }
         let relay = server.relay();
-        serve(server, rooms, stop).await?;
-        if let Some(relay) = relay {
-            turn::tell_total(relay.total());
+        let certificate = rooms.as_ref().map(crate::net::signal::Server::certificate);
+        let replaceable = reload::Replaceable { certificate, relay: relay.clone() };
+        tokio::select! {
+            ran = serve(server, rooms, stop) => ran?,
+            () = on_hangup(|| replaceable.reload(args, &log), hangup) => {}
         }
-        tell("stopped");
+        if let Some(relay) = relay {
+            turn::tell_total(relay.total(), &log);
+        }
+        log.tell("stopped".to_owned());
+        log.flush();
         Ok(Outcome::Done)
     })
 }
@@ -179,6 +191,31 @@ fn sites(args: &Args) -> Result<Vec<Sites>, Failure> {
         )));
     }
     Ok(all)
+}
+
+/// Does this at every SIGHUP, for ever.
+#[cfg(unix)]
+async fn on_hangup(reload: impl Fn(), mut hangup: tokio::signal::unix::Signal) {
+    while hangup.recv().await.is_some() {
+        reload();
+    }
+    std::future::pending::<()>().await;
+}
+
+#[cfg(unix)]
+fn hangup_signal() -> std::io::Result<tokio::signal::unix::Signal> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
+}
+
+#[cfg(not(unix))]
+async fn on_hangup(_reload: impl Fn(), (): ()) {
+    std::future::pending::<()>().await;
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps)] // the shape of the other one
+fn hangup_signal() -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Ends at SIGTERM or SIGINT.

@@ -6,7 +6,7 @@ mod stream;
 mod tcp;
 mod turn;
 
-pub use turn::{RelayHandle, Turn};
+pub use turn::{Observer, RelayHandle, Turn};
 
 use super::NetError;
 use crate::server::{Limit, Over, Responder, Site, Sites};

@@ -23,15 +23,43 @@ impl Default for Limit {
 /// Most sources remembered; when full, those whose bucket is full again are forgotten.
 const MOST_SOURCES: usize = 65_536;
 
-/// One answer in a bucket's tokens.
-const ANSWER: u64 = 1_000_000;
+/// One of what is counted, in a bucket's tokens.
+const ONE: u64 = 1_000_000;
 
+/// A token bucket: so many at once, and so many a second in the long run. Time is what it is told.
 #[derive(Debug, Clone, Copy)]
-struct Bucket {
-    /// In millionths of an answer, so that whole microseconds count: rounded to milliseconds, a
-    /// source that asks more often than that would never have anything refilled.
+pub(crate) struct Bucket {
+    /// In millionths, so that whole microseconds count: rounded to milliseconds, a source that asks
+    /// more often than that would never have anything refilled.
     tokens: u64,
     at: Duration,
+}
+
+impl Bucket {
+    /// A full one.
+    pub const fn new(now: Duration, burst: u64) -> Self {
+        Self { tokens: burst.saturating_mul(ONE), at: now }
+    }
+
+    /// Takes so many; false, and nothing is taken, when there are not so many.
+    pub fn take(&mut self, now: Duration, count: u64, per_second: u64, burst: u64) -> bool {
+        self.tokens = self.refilled(now, per_second, burst);
+        self.at = self.at.max(now);
+        let left = self.tokens.checked_sub(count.saturating_mul(ONE));
+        self.tokens = left.unwrap_or(self.tokens);
+        left.is_some()
+    }
+
+    /// Whether nothing is missing: such a bucket need not be remembered.
+    pub fn is_full(&self, now: Duration, per_second: u64, burst: u64) -> bool {
+        self.refilled(now, per_second, burst) >= burst.saturating_mul(ONE)
+    }
+
+    fn refilled(&self, now: Duration, per_second: u64, burst: u64) -> u64 {
+        let passed = u64::try_from(now.saturating_sub(self.at).as_micros()).unwrap_or(u64::MAX);
+        let gained = passed.saturating_mul(per_second);
+        self.tokens.saturating_add(gained).min(burst.saturating_mul(ONE))
+    }
 }
 
 /// The buckets.
@@ -51,7 +79,7 @@ impl Limiter {
 
     /// Takes one answer from the source's bucket; false when it is empty.
     pub fn allows(&mut self, now: Duration, source: IpAddr) -> bool {
-        let full = u64::from(self.limit.burst) * ANSWER;
+        let (rate, burst) = (self.limit.per_second.into(), self.limit.burst.into());
         let key = group(source);
         if self.buckets.len() >= MOST_SOURCES && !self.buckets.contains_key(&key) {
             if now >= self.next_walk {
@@ -63,26 +91,14 @@ impl Limiter {
                 return false;
             }
         }
-        let rate = u64::from(self.limit.per_second);
-        let bucket = self.buckets.entry(key).or_insert(Bucket { tokens: full, at: now });
-        bucket.tokens = refilled(*bucket, now, rate, full);
-        bucket.at = now;
-        let enough = bucket.tokens >= ANSWER;
-        if enough {
-            bucket.tokens -= ANSWER;
-        }
-        enough
+        let bucket = self.buckets.entry(key).or_insert_with(|| Bucket::new(now, burst));
+        bucket.take(now, 1, rate, burst)
     }
 
     fn forget_idle(&mut self, now: Duration) {
-        let (rate, full) = (u64::from(self.limit.per_second), u64::from(self.limit.burst) * ANSWER);
-        self.buckets.retain(|_, bucket| refilled(*bucket, now, rate, full) < full);
+        let (rate, burst) = (self.limit.per_second.into(), self.limit.burst.into());
+        self.buckets.retain(|_, bucket| !bucket.is_full(now, rate, burst));
     }
-}
-
-fn refilled(bucket: Bucket, now: Duration, rate: u64, full: u64) -> u64 {
-    let passed = u64::try_from(now.saturating_sub(bucket.at).as_micros()).unwrap_or(u64::MAX);
-    bucket.tokens.saturating_add(passed.saturating_mul(rate)).min(full)
 }
 
 /// Whom an address counts as: a host has a whole /64 of IPv6 addresses to itself.

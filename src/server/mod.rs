@@ -6,7 +6,7 @@ mod limit;
 mod tests;
 
 pub use limit::Limit;
-pub(crate) use limit::{Limiter, group};
+pub(crate) use limit::{Bucket, Limiter, group};
 
 use crate::stun::{self, BINDING, Change, Class, ErrorResponse, Message, Success};
 use std::net::{IpAddr, SocketAddr};

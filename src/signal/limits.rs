@@ -1,5 +1,6 @@
 //! What a stranger may cost.
 
+use crate::server;
 use std::time::Duration;
 
 /// So many at once after a pause, and so many a second in the long run.
@@ -84,28 +85,15 @@ impl Limits {
 
 /// How many a client may still send.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bucket {
-    /// In thousandths.
-    left: u64,
-    filled: Duration,
-}
+pub(crate) struct Bucket(server::Bucket);
 
 impl Bucket {
-    pub const fn new(now: Duration, rate: Rate) -> Self {
-        Self { left: rate.burst as u64 * 1000, filled: now }
+    pub fn new(now: Duration, rate: Rate) -> Self {
+        Self(server::Bucket::new(now, rate.burst.into()))
     }
 
     /// Takes one; false when there is none left.
     pub fn take(&mut self, now: Duration, rate: Rate) -> bool {
-        // what is asked for more often than every millisecond gains all the same: the time is kept
-        // until a whole millisecond has passed
-        let since = now.saturating_sub(self.filled).as_millis();
-        let since = u64::try_from(since).unwrap_or(u64::MAX);
-        let gained = since.saturating_mul(u64::from(rate.per_second));
-        self.left = self.left.saturating_add(gained).min(u64::from(rate.burst) * 1000);
-        self.filled = self.filled.saturating_add(Duration::from_millis(since));
-        let left = self.left.checked_sub(1000);
-        self.left = left.unwrap_or(self.left);
-        left.is_some()
+        self.0.take(now, 1, rate.per_second.into(), rate.burst.into())
     }
 }

@@ -29,6 +29,7 @@ impl TurnServer {
             ports: PortRange::default(),
             quota: None,
             capacity: CAPACITY,
+            bandwidth: None,
             // The addresses of documentation are private to it.
             policy: Policy { allow_private: true, ..Policy::default() },
             limit: None,

@@ -87,6 +87,25 @@ impl Serve {
         Self { child, stderr, said }
     }
 
+    /// Waits until it has said this since it was asked last; the line.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.stderr.read_line(&mut line).expect("text");
+            assert_ne!(read, 0, "it ended without `{text}`: {}", self.said);
+            self.said += &line;
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Sends it SIGHUP.
+    pub fn hang_up(&self) {
+        let process = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("a pid"));
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGHUP).expect("it runs");
+    }
+
     /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()

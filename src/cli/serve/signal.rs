@@ -1,10 +1,11 @@
 //! `natscope serve --signal`: rooms in which peers find each other.
 
-use super::{Failure, Listen, parse_listen};
+use super::{Failure, Listen, parse_listen, tell};
 use crate::net::signal::{self, Config, Server};
 use crate::signal::Limits;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use tokio_rustls::TlsAcceptor;
 
 /// The port where none is given: beside those of STUN.
 const PORT: u16 = 3480;
@@ -57,6 +58,14 @@ fn parse_origin(text: &str) -> Result<String, String> {
 }
 
 impl Args {
+    /// The certificate and key as the files have them now.
+    pub(super) fn tls(&self) -> Result<Option<TlsAcceptor>, Failure> {
+        let (Some(cert), Some(key)) = (&self.signal_cert, &self.signal_key) else {
+            return Ok(None);
+        };
+        signal::acceptor(cert, key).map(Some).map_err(|error| Failure::run(error.to_string()))
+    }
+
     /// Opens the server, if one is asked for.
     ///
     /// # Errors
@@ -68,12 +77,12 @@ impl Args {
             Place::Named(listen) => listen.or_port(PORT),
             Place::Usual => SocketAddr::new(first.unwrap_or(any), PORT),
         };
-        let tls = match (&self.signal_cert, &self.signal_key) {
-            (Some(cert), Some(key)) => {
-                Some(signal::acceptor(cert, key).map_err(|error| Failure::run(error.to_string()))?)
-            }
-            _ => None,
-        };
+        let tls = self.tls()?;
+        if tls.is_none() {
+            tell(
+                "warning: the rooms are at ws:// only: who is on the way reads along and can pretend to be a peer; give --signal-cert and --signal-key, or put a proxy with TLS before it",
+            );
+        }
         let rooms = self.signal_rooms;
         let clients = rooms.saturating_mul(2).saturating_add(200);
         let limits = Limits { rooms, clients, ..Limits::default() };

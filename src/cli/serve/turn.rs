@@ -1,9 +1,13 @@
 //! The relay's part of `natscope serve`.
 
+use super::log::Log;
 use crate::cli::exit::{Failure, tell};
-use crate::net::serve::Turn;
+use crate::net::serve::{Observer, Turn};
+use crate::server::Over;
 use crate::server::Sites;
-use crate::turn::relay::{CAPACITY, Credentials, Net, Policy, PortRange, REALM, Traffic};
+use crate::turn::relay::{
+    Bandwidth, CAPACITY, Credentials, Net, Policy, PortRange, REALM, Traffic, Usage,
+};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -35,12 +39,16 @@ pub struct Args {
     /// The ports to relay from
     #[arg(long, value_name = "A-B", default_value_t = PortRange::default())]
     relay_ports: PortRange,
-    /// Allocations of one user at once; 0 for no limit
+    /// Relayed addresses of one user at once; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 100)]
     quota: usize,
-    /// Allocations of all users at once
+    /// Relayed addresses of all users at once
     #[arg(long, value_name = "N", default_value_t = CAPACITY)]
     capacity: usize,
+    /// What one user may have relayed in a second, both ways together, as 2Mbit or 250kB; more is
+    /// dropped [default: no limit]
+    #[arg(long, value_name = "RATE", requires = "turn")]
+    turn_bandwidth: Option<Bandwidth>,
     /// Let clients reach private networks: whatever this host can reach there, they can
     #[arg(long, requires = "turn")]
     allow_private: bool,
@@ -55,7 +63,7 @@ pub struct Args {
 
 impl Args {
     /// The relay that is asked for; `None` for none.
-    pub fn relay(&self, sites: &[Sites]) -> Result<Option<Turn>, Failure> {
+    pub fn relay(&self, sites: &[Sites], log: &Log) -> Result<Option<Turn>, Failure> {
         if !self.turn {
             return Ok(None);
         }
@@ -72,9 +80,12 @@ impl Args {
             ports: self.relay_ports,
             quota: (self.quota > 0).then_some(self.quota),
             capacity: self.capacity,
+            bandwidth: self.turn_bandwidth,
+            observer: Some(observer(log.clone())),
             policy,
             ..Turn::new(credentials)
         };
+        warn_of_few_files(self.capacity);
         let addresses = turn.relay_addresses(sites);
         check_addresses(&addresses)?;
         let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -82,7 +93,8 @@ impl Args {
         Ok(Some(turn))
     }
 
-    fn credentials(&self) -> Result<Credentials, Failure> {
+    /// The users and secrets as the files have them now.
+    pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
         if self.user.len() != self.password_file.len() {
             return Err(Failure::usage(format!(
                 "{} --user and {} --password-file: give each user a file",
@@ -114,12 +126,65 @@ impl Args {
 }
 
 /// What it has carried, at the end.
-pub fn tell_total(total: Traffic) {
-    tell(&format!(
+pub fn tell_total(total: Traffic, log: &Log) {
+    log.tell(format!(
         "relayed {} packets to peers ({} bytes) and {} to clients ({} bytes), dropped {}",
         total.to_peers, total.to_peers_bytes, total.to_client, total.to_client_bytes, total.dropped
     ));
 }
+
+/// Writes a line for every allocation: who, from where, by which relayed address; and at its end
+/// what it has carried.
+fn observer(log: Log) -> Observer {
+    Observer::new(move |usage| log.tell(line(usage)))
+}
+
+fn line(usage: &Usage) -> String {
+    let Usage { client, traffic, age, account, .. } = usage;
+    let over = match client.over {
+        Over::Udp => "UDP",
+        Over::Tcp => "TCP",
+    };
+    let relayed: Vec<String> = usage.relayed.iter().map(ToString::to_string).collect();
+    let who = format!(
+        "user {account} from {} over {over}, relayed {}",
+        client.remote,
+        relayed.join(" and ")
+    );
+    if usage.live {
+        return format!("allocation began: {who}");
+    }
+    format!(
+        "allocation ended: {who}, after {} s: {} packets to peers ({} bytes), {} to the client ({} bytes), dropped {}",
+        age.as_secs(),
+        traffic.to_peers,
+        traffic.to_peers_bytes,
+        traffic.to_client,
+        traffic.to_client_bytes,
+        traffic.dropped
+    )
+}
+
+/// Descriptors beside those of allocations: sockets that are listened on, connections, files.
+const OTHER_FILES: u64 = 1200;
+
+/// An allocation has a socket, and a process may have so many files only.
+#[cfg(target_os = "linux")]
+fn warn_of_few_files(capacity: usize) {
+    let Ok(limits) = std::fs::read_to_string("/proc/self/limits") else { return };
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    let needed = u64::try_from(capacity).unwrap_or(u64::MAX).saturating_add(OTHER_FILES);
+    // "unlimited" is no number
+    if let Some(soft) = soft.filter(|&soft| soft < needed) {
+        tell(&format!(
+            "warning: this process may open {soft} files (ulimit -n), but {capacity} allocations (--capacity) need a socket each: type ulimit -n {needed} before, or LimitNOFILE={needed} in a systemd unit, or lower --capacity"
+        ));
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn warn_of_few_files(_capacity: usize) {}
 
 /// RFC 8489 sections 14.3 and 14.9: names travel in attributes of bounded length, realms in quotes.
 fn check_name(option: &str, name: &str) -> Result<(), Failure> {
@@ -153,9 +218,12 @@ fn empty(file: &Path) -> Failure {
     Failure::usage(format!("{}: the file is empty", file.display()))
 }
 
+/// The longest file of passwords or secrets, in bytes.
+const LONGEST_FILE: u64 = 1 << 20;
+
 /// The lines of a file of secrets that are not empty. Warns when others on this host can read it.
 fn lines(file: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(file)
+    let text = crate::net::file::read_text(file, LONGEST_FILE)
         .map_err(|error| Failure::run(format!("{}: {error}", file.display())))?;
     warn_if_open(file);
     let lines = text.lines().map(|line| line.trim_end_matches('\r'));

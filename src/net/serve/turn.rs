@@ -18,6 +18,23 @@ use tokio::net::UdpSocket;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
+/// Is told of every allocation, when it begins and when it has ended. It must not block.
+#[derive(Clone)]
+pub struct Observer(Arc<dyn Fn(&Usage) + Send + Sync>);
+
+impl Observer {
+    /// One that calls this.
+    pub fn new(tell: impl Fn(&Usage) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+}
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
+}
+
 /// A relay to serve beside STUN, on the same sockets.
 #[derive(Debug, Clone)]
 pub struct Turn {
@@ -30,12 +47,16 @@ pub struct Turn {
     pub relay: Vec<IpAddr>,
     /// The ports to relay from.
     pub ports: PortRange,
-    /// Allocations of one user at once; `None` for no limit.
+    /// Relayed addresses of one user at once; `None` for no limit.
     pub quota: Option<usize>,
-    /// Allocations of all users at once.
+    /// Relayed addresses of all users at once.
     pub capacity: usize,
+    /// What a user may have relayed in a second; `None` for no limit.
+    pub bandwidth: Option<relay::Bandwidth>,
     /// Which peers it may send to. The server's addresses are added.
     pub policy: Policy,
+    /// Who is told of allocations.
+    pub observer: Option<Observer>,
 }
 
 impl Turn {
@@ -49,7 +70,9 @@ impl Turn {
             ports: PortRange::default(),
             quota: None,
             capacity: relay::CAPACITY,
+            bandwidth: None,
             policy: Policy::default(),
+            observer: None,
         }
     }
 
@@ -88,6 +111,12 @@ impl RelayHandle {
         self.0.lock().relay.total()
     }
 
+    /// From now on these users are let in, and no others; allocations end with their time at the
+    /// latest.
+    pub fn set_credentials(&self, credentials: &Credentials) {
+        self.0.lock().relay.set_credentials(credentials);
+    }
+
     /// From now on it is as if dead: it answers nothing and relays nothing. `false` revives it.
     pub fn cut(&self, cut: bool) {
         self.0.cut.store(cut, Ordering::Relaxed);
@@ -112,6 +141,7 @@ struct Inner {
     listening: HashMap<SocketAddr, Arc<UdpSocket>>,
     streams: HashMap<Path, stream::Sender>,
     tasks: JoinSet<()>,
+    observer: Option<Observer>,
 }
 
 #[derive(Debug)]
@@ -152,6 +182,7 @@ impl Hub {
             ports: turn.ports,
             quota: turn.quota,
             capacity: turn.capacity,
+            bandwidth: turn.bandwidth,
             policy,
             limit,
             software: software.to_owned(),
@@ -164,6 +195,7 @@ impl Hub {
             listening: HashMap::new(),
             streams: HashMap::new(),
             tasks: JoinSet::new(),
+            observer: turn.observer,
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -308,6 +340,8 @@ impl Hub {
     /// Closes all sockets.
     pub fn shut_down(&self) {
         let mut inner = self.lock();
+        inner.relay.end_all();
+        inner.close();
         inner.sockets.clear();
         inner.listening.clear();
         inner.streams.clear();
@@ -353,11 +387,16 @@ impl Hub {
 }
 
 impl Inner {
-    /// Closes the sockets that the relay is done with.
+    /// Closes the sockets that the relay is done with, and tells what has begun and ended.
     fn close(&mut self) {
         while let Some(address) = self.relay.poll_close() {
             if let Some(relayed) = self.sockets.remove(&address) {
                 relayed.task.abort();
+            }
+        }
+        while let Some(usage) = self.relay.poll_event() {
+            if let Some(Observer(tell)) = &self.observer {
+                tell(&usage);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The Allocate request (RFC 8656 section 7.2): which relayed address, and whether at all.
 
+use super::account::Account;
 use super::allocation::{Allocation, Relayed};
 use super::auth::Admitted;
 use super::ports::Parity;
@@ -102,19 +103,11 @@ impl Relay {
             None => return Err(BAD_REQUEST),
         }
         let wanted = self.wanted(now, asked, &admitted)?;
-        // a port that was reserved is counted already
-        let held = self.accounts.get(&admitted.account).copied().unwrap_or(0);
-        if asked.token.is_none() && self.quota.is_some_and(|quota| held >= quota) {
-            return Err(Fault::new(486, "Allocation Quota Reached"));
-        }
-        if self.allocations.len() >= self.capacity {
-            return Err(NO_CAPACITY);
-        }
+        let (wanted, lacking) = self.affordable(wanted, asked, &admitted)?;
         if let Some(reservation) = asked.token.and_then(|token| self.reservations.remove(&token)) {
             self.release_account(&reservation.account);
         }
         let lifetime = asked.lifetime.map_or(DEFAULT_LIFETIME, |s| Duration::from_secs(s.into()));
-        let lacking = asked.additional.filter(|_| wanted.len() < 2);
         let pending = Pending {
             path: *path,
             question,
@@ -122,7 +115,7 @@ impl Relay {
             lifetime: lifetime.clamp(DEFAULT_LIFETIME, MOST_LIFETIME),
             wanted,
             relayed: Vec::new(),
-            lacking: lacking.map(|_| (AddressFamily::IPV6, 440)),
+            lacking: lacking.map(|code| (AddressFamily::IPV6, code)),
             token: None,
             tries: TRIES,
             avoided: Vec::new(),
@@ -163,6 +156,38 @@ impl Relay {
         Ok(wanted)
     }
 
+    /// What the quota and the capacity leave of that: each relayed address counts, and the port that
+    /// EVEN-PORT reserves; one that was reserved is counted already. With it the code for the family
+    /// that was asked for besides and cannot be had.
+    fn affordable(
+        &self,
+        mut wanted: Vec<Wanted>,
+        asked: &Asked,
+        admitted: &Admitted,
+    ) -> Result<(Vec<Wanted>, Option<u16>), Fault> {
+        let mut lacking = asked.additional.filter(|_| wanted.len() < 2).map(|_| 440);
+        let reserves = usize::from(asked.even_port == Some(true));
+        let held = self.held_by(&admitted.account);
+        let mut over = |wanted: &mut Vec<Wanted>, most: usize, held: usize, fault: Fault| {
+            while held.saturating_add(wanted.len()) > most {
+                if wanted.len() < 2 || !wanted.pop().is_some_and(|last| last.optional) {
+                    return Err(fault);
+                }
+                lacking = Some(NO_CAPACITY.code);
+            }
+            Ok(())
+        };
+        if let Some(quota) = self.quota.filter(|_| asked.token.is_none()) {
+            let reason = match admitted.account {
+                Account::Nameless => "Allocation Quota Reached: users without a name share one",
+                _ => "Allocation Quota Reached",
+            };
+            over(&mut wanted, quota, held + reserves, Fault::new(486, reason))?;
+        }
+        over(&mut wanted, self.capacity, self.sockets.len(), NO_CAPACITY)?;
+        Ok((wanted, lacking))
+    }
+
     /// The relay's address of a family (1 or 2).
     fn relay_ip(&self, family: u8) -> Option<IpAddr> {
         let mut all = self.ports.iter().map(|(ip, _)| *ip);
@@ -170,9 +195,9 @@ impl Relay {
     }
 
     /// The port that a token was given for.
-    fn reserved(&self, now: Duration, token: u64, account: &str) -> Option<SocketAddr> {
+    fn reserved(&self, now: Duration, token: u64, account: &Account) -> Option<SocketAddr> {
         let found = self.reservations.get(&token)?;
-        (found.account == account && now < found.expires).then_some(found.address)
+        (found.account == *account && now < found.expires).then_some(found.address)
     }
 
     /// Asks for the next socket, or finishes when all are open.
@@ -290,15 +315,18 @@ impl Relay {
     fn allocated(&mut self, now: Duration, mut pending: Pending, out: &mut Vec<u8>) -> Step {
         self.give_back_avoided(&mut pending);
         let Pending { path, question, admitted, lifetime, relayed, lacking, token, .. } = pending;
-        self.count_account(&admitted.account);
         self.next_id += 1;
         let Admitted { user, account, key, .. } = admitted;
-        let mut allocation = Allocation::new(path, user, account, key, question.id());
+        for _ in &relayed {
+            self.count_account(&account);
+        }
+        let mut allocation = Allocation::new(path, user, account, now, key, question.id());
         allocation.token = token;
         for address in relayed {
             self.sockets.insert(address, self.next_id);
             allocation.relayed.push(Relayed { address, expires: now + lifetime });
         }
+        self.events.push_back(allocation.usage(now, true));
         self.allocations.insert(self.next_id, allocation);
         self.paths.insert(path, self.next_id);
         self.answer_allocate(now, &path, question, lacking, out);

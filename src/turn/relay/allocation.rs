@@ -1,5 +1,6 @@
 //! One allocation: its relayed addresses, permissions, channels (RFC 8656 sections 7 to 12).
 
+use super::account::Account;
 use super::usage::{Traffic, Usage};
 use super::{Path, wire};
 use std::collections::HashMap;
@@ -31,7 +32,8 @@ struct Channel {
 pub(super) struct Allocation {
     pub path: Path,
     pub user: String,
-    pub account: String,
+    pub account: Account,
+    pub began: Duration,
     pub key: IntegrityKey,
     /// The request that made it: sent again, it is answered again.
     pub made_by: [u8; 12],
@@ -58,7 +60,8 @@ impl Allocation {
     pub fn new(
         path: Path,
         user: String,
-        account: String,
+        account: Account,
+        began: Duration,
         key: IntegrityKey,
         made_by: [u8; 12],
     ) -> Self {
@@ -66,6 +69,7 @@ impl Allocation {
             path,
             user,
             account,
+            began,
             key,
             made_by,
             token: None,
@@ -149,11 +153,13 @@ impl Allocation {
         }
     }
 
-    pub fn usage(&self, live: bool) -> Usage {
+    pub fn usage(&self, now: Duration, live: bool) -> Usage {
         Usage {
             client: self.path,
             relayed: self.relayed.iter().map(|relayed| relayed.address).collect(),
-            user: self.account.clone(),
+            user: self.account.name().to_owned(),
+            account: self.account.to_string(),
+            age: now.saturating_sub(self.began),
             traffic: self.traffic,
             live,
         }

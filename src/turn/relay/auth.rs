@@ -6,6 +6,7 @@
 //! invented addresses leaves nothing behind in memory.
 
 use super::Path;
+use super::account::Account;
 use crate::server::Over;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -66,8 +67,8 @@ pub fn time_limited_password(secret: &[u8], user: &str) -> String {
 pub(super) struct Admitted {
     /// USERNAME as sent.
     pub user: String,
-    /// What quotas count by: the name without the expiry.
-    pub account: String,
+    /// What quotas count by.
+    pub account: Account,
     /// Signs the answer.
     pub key: IntegrityKey,
     /// A time-limited credential whose time is over: good for giving up what it holds only.
@@ -100,12 +101,14 @@ pub(super) struct Auth {
 
 impl Auth {
     pub fn new(realm: String, credentials: &Credentials, nonce_key: [u8; 32], epoch: u64) -> Self {
-        let keys = credentials.users.iter().map(|(name, password)| {
-            let password = LongTermCredentials::new(name.clone(), password.clone());
-            (name.clone(), password.to_key(realm.clone()).make_key(IntegrityAlgorithm::Sha1))
-        });
-        let keys = keys.collect();
-        Self { realm, keys, secrets: credentials.secrets.clone(), nonce_key, epoch }
+        let (keys, secrets) = keys(&realm, credentials);
+        Self { realm, keys, secrets, nonce_key, epoch }
+    }
+
+    /// From now on these are let in, and nobody else. Allocations stay until their time is over:
+    /// only who is let in may prolong them.
+    pub fn set_credentials(&mut self, credentials: &Credentials) {
+        (self.keys, self.secrets) = keys(&self.realm, credentials);
     }
 
     pub fn realm(&self) -> &str {
@@ -137,7 +140,7 @@ impl Auth {
         let user = user.username();
         if let Some(key) = self.keys.get(user) {
             message.validate_integrity_with_key(key).map_err(|_| Denied::Wrong)?;
-            let (user, account) = (user.to_owned(), user.to_owned());
+            let (user, account) = (user.to_owned(), Account::User(user.to_owned()));
             return Ok(Admitted { user, account, key: key.clone(), expired: false });
         }
         self.admit_time_limited(now, user, message).ok_or(Denied::Wrong)
@@ -159,7 +162,10 @@ impl Auth {
             let key = credentials.to_key(self.realm.clone()).make_key(IntegrityAlgorithm::Sha1);
             message.validate_integrity_with_key(&key).is_ok().then_some(key)
         })?;
-        let account = if name.is_empty() { user } else { name }.to_owned();
+        let account = match name {
+            "" => Account::Nameless,
+            name => Account::TimeLimited(name.to_owned()),
+        };
         let expired = self.epoch.saturating_add(now.as_secs()) >= expiry;
         Some(Admitted { user: user.to_owned(), account, key, expired })
     }
@@ -198,6 +204,14 @@ impl Auth {
         let bytes = mac(&self.nonce_key, &[purpose, &n.to_be_bytes()]).finalize().into_bytes();
         bytes.first_chunk().map_or(n, |chunk| u64::from_be_bytes(*chunk))
     }
+}
+
+fn keys(realm: &str, credentials: &Credentials) -> (HashMap<String, IntegrityKey>, Vec<Vec<u8>>) {
+    let keys = credentials.users.iter().map(|(name, password)| {
+        let password = LongTermCredentials::new(name.clone(), password.clone());
+        (name.clone(), password.to_key(realm.to_owned()).make_key(IntegrityAlgorithm::Sha1))
+    });
+    (keys.collect(), credentials.secrets.clone())
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha1> {

@@ -15,6 +15,7 @@
 //! TCP allocations (RFC 6062: 442), no MESSAGE-INTEGRITY-SHA256 and USERHASH (RFC 8489 makes them
 //! the server's choice), channel numbers up to 0x7fff as in RFC 5766.
 
+mod account;
 mod allocate;
 mod allocation;
 mod auth;
@@ -27,6 +28,7 @@ mod tests;
 mod usage;
 mod wire;
 
+pub use account::Bandwidth;
 pub use allocate::{Opening, Unopened};
 pub use auth::{Credentials, time_limited_password};
 pub use policy::{Host, Net, Policy, Refusal};
@@ -35,6 +37,7 @@ pub use usage::{Traffic, Usage};
 pub use wire::{LONGEST, NotTurn, frame, is_turn};
 
 use crate::server::{Limit, Limiter, Over};
+use account::{Account, Holding};
 use allocation::Allocation;
 use auth::Auth;
 use ports::Ports;
@@ -65,10 +68,13 @@ pub struct Config {
     pub relay: Vec<IpAddr>,
     /// The ports to relay from.
     pub ports: PortRange,
-    /// Allocations (and reserved ports) of one user at once; `None` for no limit.
+    /// Relayed addresses (and reserved ports) of one user at once; `None` for no limit. An
+    /// allocation has one, or one of each family.
     pub quota: Option<usize>,
-    /// Allocations of all users at once.
+    /// Relayed addresses of all users at once.
     pub capacity: usize,
+    /// What a user may have relayed in a second; `None` for no limit.
+    pub bandwidth: Option<Bandwidth>,
     /// Which peers it may send to. The relay's own addresses are added.
     pub policy: Policy,
     /// Answers per source address and second to who has not shown a password.
@@ -112,7 +118,7 @@ pub enum Step {
 #[derive(Debug)]
 struct Reservation {
     address: SocketAddr,
-    account: String,
+    account: Account,
     expires: Duration,
 }
 
@@ -130,10 +136,15 @@ pub struct Relay {
     paths: HashMap<Path, u64>,
     sockets: HashMap<SocketAddr, u64>,
     /// Allocations and reservations of each user that has some.
-    accounts: HashMap<String, usize>,
+    accounts: HashMap<Account, Holding>,
+    bandwidth: Option<Bandwidth>,
     reservations: HashMap<u64, Reservation>,
     closing: VecDeque<SocketAddr>,
     ended: VecDeque<Usage>,
+    /// What began and ended since it was asked last.
+    events: VecDeque<Usage>,
+    /// The time it was told last.
+    clock: Duration,
     /// What all ended allocations carried.
     total: Traffic,
     next_id: u64,
@@ -161,9 +172,12 @@ impl Relay {
             paths: HashMap::new(),
             sockets: HashMap::new(),
             accounts: HashMap::new(),
+            bandwidth: config.bandwidth,
             reservations: HashMap::new(),
             closing: VecDeque::new(),
             ended: VecDeque::new(),
+            events: VecDeque::new(),
+            clock: Duration::ZERO,
             total: Traffic::default(),
             next_id: 0,
             drawn: 0,
@@ -178,6 +192,7 @@ impl Relay {
 
     /// A message from a client. An answer is appended to `out`.
     pub fn receive(&mut self, now: Duration, path: &Path, bytes: &[u8], out: &mut Vec<u8>) -> Step {
+        self.clock = now;
         let (peer, payload) = match wire::kind(bytes) {
             wire::Kind::Request => return self.request(now, path, bytes, out),
             wire::Kind::Other => return Step::Nothing,
@@ -199,7 +214,12 @@ impl Relay {
             good.then_some((from, peer))
         });
         let Some(allocation) = self.allocations.get_mut(id) else { return Step::Nothing };
-        let Some((from, to)) = allowed else {
+        let length = payload.len();
+        let passes = allowed.filter(|_| {
+            let (limit, accounts) = (self.bandwidth, &mut self.accounts);
+            account::may_pass(limit, accounts, now, &allocation.account, length)
+        });
+        let Some((from, to)) = passes else {
             allocation.traffic.dropped += 1;
             return Step::Nothing;
         };
@@ -221,7 +241,12 @@ impl Relay {
         let own_service = self.policy.is_own(peer.ip()) && !self.sockets.contains_key(&peer);
         let allocation = self.allocations.get_mut(self.sockets.get(&relayed)?)?;
         let live = allocation.relayed_for(now, peer.ip()) == Some(relayed);
-        if own_service || !live || !allocation.permits(now, peer.ip()) {
+        let (limit, accounts) = (self.bandwidth, &mut self.accounts);
+        if own_service
+            || !live
+            || !allocation.permits(now, peer.ip())
+            || !account::may_pass(limit, accounts, now, &allocation.account, bytes.len())
+        {
             allocation.traffic.dropped += 1;
             return None;
         }
@@ -264,6 +289,24 @@ impl Relay {
         self.paths.contains_key(path)
     }
 
+    /// From now on these users are let in, and no others.
+    pub fn set_credentials(&mut self, credentials: &Credentials) {
+        self.auth.set_credentials(credentials);
+    }
+
+    /// An allocation that began or ended, the oldest first; to be asked until `None`.
+    pub fn poll_event(&mut self) -> Option<Usage> {
+        self.events.pop_front()
+    }
+
+    /// All allocations end: the relay does.
+    pub fn end_all(&mut self) {
+        let all: Vec<u64> = self.allocations.keys().copied().collect();
+        for id in all {
+            self.end(id);
+        }
+    }
+
     /// The client's connection has ended, and its allocation with it.
     pub fn disconnected(&mut self, path: &Path) {
         if let Some(&id) = self.paths.get(path) {
@@ -274,6 +317,8 @@ impl Relay {
     /// Ends what has expired. To be called every second or so; what has expired is not served in
     /// any case.
     pub fn expire(&mut self, now: Duration) {
+        self.clock = now;
+        self.forget_accounts(now);
         let over: Vec<u64> = self
             .allocations
             .iter()
@@ -306,7 +351,7 @@ impl Relay {
     /// Live allocations, and the last that ended.
     #[must_use]
     pub fn usage(&self) -> Vec<Usage> {
-        let live = self.allocations.values().map(|allocation| allocation.usage(true));
+        let live = self.allocations.values().map(|allocation| allocation.usage(self.clock, true));
         self.ended.iter().cloned().chain(live).collect()
     }
 
@@ -334,19 +379,6 @@ impl Relay {
         }
     }
 
-    fn count_account(&mut self, account: &str) {
-        *self.accounts.entry(account.to_owned()).or_default() += 1;
-    }
-
-    fn release_account(&mut self, account: &str) {
-        if let Some(count) = self.accounts.get_mut(account) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.accounts.remove(account);
-            }
-        }
-    }
-
     fn end(&mut self, id: u64) {
         self.end_some(id, |_| true);
     }
@@ -354,7 +386,8 @@ impl Relay {
     /// Ends those relayed addresses of an allocation, and the allocation with its last.
     fn end_some(&mut self, id: u64, which: impl Fn(&allocation::Relayed) -> bool) {
         let Some(allocation) = self.allocations.get_mut(&id) else { return };
-        let usage = allocation.usage(false);
+        let usage = allocation.usage(self.clock, false);
+        let account = allocation.account.clone();
         let (over, left): (Vec<_>, Vec<_>) =
             allocation.relayed.iter().copied().partition(|relayed| which(relayed));
         let is_over = left.is_empty();
@@ -363,17 +396,18 @@ impl Relay {
             self.sockets.remove(&relayed.address);
             self.closing.push_back(relayed.address);
             self.release(relayed.address);
+            self.release_account(&account);
         }
         if !is_over {
             return;
         }
         self.allocations.remove(&id);
         self.paths.remove(&usage.client);
-        self.release_account(&usage.user);
         self.total.add(&usage.traffic);
         if self.ended.len() >= REMEMBERED {
             self.ended.pop_front();
         }
+        self.events.push_back(usage.clone());
         self.ended.push_back(usage);
     }
 }

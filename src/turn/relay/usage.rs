@@ -2,6 +2,7 @@
 
 use super::Path;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Packets and bytes of payload, each way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +54,11 @@ pub struct Usage {
     pub relayed: Vec<SocketAddr>,
     /// The user's name; of time-limited credentials without the expiry.
     pub user: String,
+    /// The user for the log: by the name alone, a user with a password cannot be told from a
+    /// time-limited one.
+    pub account: String,
+    /// How long it has been there, or was.
+    pub age: Duration,
     /// What it carried so far.
     pub traffic: Traffic,
     /// Whether it is still there.

@@ -49,6 +49,7 @@ impl World {
             ports: PortRange::new(50_000, 50_007).expect("a range"),
             quota: Some(3),
             capacity: 4,
+            bandwidth: None,
             policy: Policy::default(),
             limit: None,
             software: "natscope".to_owned(),

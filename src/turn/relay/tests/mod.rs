@@ -184,6 +184,7 @@ fn config() -> Config {
         ports: PortRange::default(),
         quota: None,
         capacity: CAPACITY,
+        bandwidth: None,
         policy: Policy { own: vec![addr("203.0.113.2:0").ip()], ..Policy::default() },
         limit: None,
         software: "natscope".to_owned(),

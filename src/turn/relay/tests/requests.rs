@@ -162,6 +162,155 @@ fn a_new_expiry_is_not_a_new_quota() {
     assert_eq!(world.ask(&mut guest(2, 61), ALLOCATE, &[UDP]).code, 486);
 }
 
+fn time_limited(port: u16, left: u64, name: &str) -> Who {
+    let user = format!("{}{name}", EPOCH + left);
+    let password = time_limited_password(b"north", &user);
+    Who::new(&format!("198.51.100.8:{port}"), &user, &password)
+}
+
+/// Each was an account of its own, with a quota of its own.
+#[test]
+fn users_without_a_name_are_one_account() {
+    let mut world = World::new(Config { quota: Some(2), ..config() });
+    world.allocate(&mut time_limited(1, 60, ""));
+    world.allocate(&mut time_limited(2, 61, ":"));
+    let said = world.ask(&mut time_limited(3, 62, ""), ALLOCATE, &[UDP]);
+    assert_eq!(said.code, 486);
+    assert!(said.reason.contains("users without a name share one"), "{}", said.reason);
+    world.allocate(&mut time_limited(4, 60, ":carol"));
+}
+
+/// `EXPIRY:alice` shared the quota and the reservations of the user alice.
+#[test]
+fn a_time_limited_alice_is_not_the_alice_with_a_password() {
+    let mut world = World::new(Config { quota: Some(2), ..config() });
+    let said = world.ask(&mut Who::alice_at(1), ALLOCATE, &[UDP, A::Even(true)]);
+    let token = said.token.expect("a token");
+    let said = world.ask(&mut time_limited(1, 60, ":alice"), ALLOCATE, &[UDP, A::Token(token)]);
+    assert_eq!(said.code, 508, "the port is another's");
+    world.allocate(&mut time_limited(2, 60, ":alice"));
+    world.allocate(&mut time_limited(3, 60, ":alice"));
+    assert_eq!(world.ask(&mut time_limited(4, 61, ":alice"), ALLOCATE, &[UDP]).code, 486);
+    let said = world.ask(&mut Who::alice_at(2), ALLOCATE, &[UDP, A::Token(token)]);
+    assert_eq!(said.code, 0);
+    assert_eq!(world.ask(&mut Who::alice_at(3), ALLOCATE, &[UDP]).code, 486);
+}
+
+/// EVEN-PORT and a second family went past the quota.
+#[test]
+fn every_socket_and_every_reserved_port_counts() {
+    let relay = vec![addr(SERVER).ip(), addr("[2001:db8::1]:0").ip()];
+    let mut world = World::new(Config { quota: Some(3), relay: relay.clone(), ..config() });
+    let mut both = Who::alice_at(1);
+    let said = world.ask(&mut both, ALLOCATE, &[UDP, A::Additional(2)]);
+    assert_eq!((said.code, said.relayed.len()), (0, 2));
+    assert_eq!(world.ask(&mut Who::alice_at(2), ALLOCATE, &[UDP, A::Even(true)]).code, 486);
+    let said = world.ask(&mut Who::alice_at(3), ALLOCATE, &[UDP, A::Additional(2)]);
+    assert_eq!((said.code, said.relayed.len()), (0, 1), "one is left");
+    assert_eq!(said.lacking, Some((stun_types::AddressFamily::IPV6, 508)));
+    assert_eq!(world.ask(&mut Who::alice_at(4), ALLOCATE, &[UDP]).code, 486);
+    // one family of two given up is one more to be had
+    assert_eq!(world.ask(&mut both, REFRESH, &[A::Lifetime(0), A::Family(2)]).code, 0);
+    world.allocate(&mut Who::alice_at(4));
+    assert_eq!(world.ask(&mut Who::alice_at(5), ALLOCATE, &[UDP]).code, 486);
+
+    let mut world = World::new(Config { capacity: 2, relay, ..config() });
+    world.allocate(&mut Who::alice_at(1));
+    let said = world.ask(&mut Who::alice_at(2), ALLOCATE, &[UDP, A::Additional(2)]);
+    assert_eq!((said.code, said.relayed.len()), (0, 1));
+    assert_eq!(world.ask(&mut Who::alice_at(3), ALLOCATE, &[UDP]).code, 508);
+}
+
+#[test]
+fn what_begins_and_ends_is_told_once_with_what_it_carried() {
+    let mut world = World::plain();
+    let mut who = Who::alice();
+    let relayed = world.allocate(&mut who);
+    let began = world.relay.poll_event().expect("it began");
+    assert!(began.live && began.relayed == [relayed] && began.client == who.path);
+    assert_eq!((began.account.as_str(), world.relay.poll_event()), ("alice", None));
+    world.ask(&mut who, PERMIT, &[A::PeerAt(addr("192.0.2.9:9"))]);
+    world.sent(&who, &send("192.0.2.9:9", b"four"));
+    world.now += seconds(60);
+    world.ask(&mut who, REFRESH, &[A::Lifetime(0)]);
+    let ended = world.relay.poll_event().expect("it ended");
+    assert!(!ended.live && ended.age == seconds(60) && ended.relayed == [relayed], "{ended:?}");
+    assert_eq!((ended.traffic.to_peers, ended.traffic.to_peers_bytes), (1, 4));
+    let mut other = time_limited(1, 600, ":carol");
+    world.allocate(&mut other);
+    assert_eq!(world.relay.poll_event().map(|e| e.account), Some("carol (time-limited)".into()));
+    world.relay.end_all();
+    assert!(world.relay.poll_event().is_some_and(|event| !event.live));
+}
+
+#[test]
+fn a_users_bandwidth_is_one_for_all_allocations_and_both_ways() {
+    let bandwidth = "800kbit".parse().ok();
+    let mut world = World::new(Config { bandwidth, ..config() });
+    let (mut a, mut b, mut bob) =
+        (Who::alice_at(1), Who::alice_at(2), Who::new("198.51.100.7:9", "bob", "builder"));
+    let relayed = world.allocate(&mut a);
+    for who in [&mut b, &mut bob] {
+        world.allocate(who);
+    }
+    for who in [&mut a, &mut b, &mut bob] {
+        world.ask(who, PERMIT, &[A::PeerAt(addr("192.0.2.9:9"))]);
+    }
+    let payload = [7; 1000];
+    let packet = send("192.0.2.9:9", &payload);
+    let mut passed = 0;
+    // ten seconds of a packet each millisecond by three ways: 3 MB/s asked for, 100 kB/s allowed
+    for _ in 0..10_000 {
+        world.now += Duration::from_millis(1);
+        passed += usize::from(world.sent(&a, &packet).is_some());
+        passed += usize::from(world.sent(&b, &packet).is_some());
+        passed += usize::from(world.heard(relayed, "192.0.2.9:9", &payload).is_some());
+    }
+    assert!((1060..=1070).contains(&passed), "{passed} of 1,000 bytes, 65 of them at once");
+    assert!(world.sent(&bob, &packet).is_some(), "others have their own");
+    // a new allocation is not a new bucket
+    world.ask(&mut a, REFRESH, &[A::Lifetime(0)]);
+    world.ask(&mut b, REFRESH, &[A::Lifetime(0)]);
+    world.relay.expire(world.now);
+    world.allocate(&mut a);
+    world.ask(&mut a, PERMIT, &[A::PeerAt(addr("192.0.2.9:9"))]);
+    assert!(world.sent(&a, &packet).is_none());
+    world.ask(&mut a, REFRESH, &[A::Lifetime(0)]);
+    world.ask(&mut bob, REFRESH, &[A::Lifetime(0)]);
+    world.now += seconds(2);
+    world.relay.expire(world.now);
+    assert!(world.relay.accounts.is_empty(), "nothing is kept for ever");
+}
+
+#[test]
+fn bandwidths_are_read_with_their_units() {
+    let read = |text: &str| text.parse::<Bandwidth>();
+    for (text, bytes) in
+        [("2Mbit", 250_000), ("2Mbit/s", 250_000), ("250kB", 250_000), ("1GB", 1_000_000_000)]
+    {
+        assert_eq!(read(text), Ok(Bandwidth::new(bytes)), "{text}");
+    }
+    for bad in ["", "2", "Mbit", "2mbit", "0kB", "2 parsecs", "-1kB", "99999999999999999999GB"] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn new_credentials_count_from_the_next_request_on() {
+    let mut world = World::plain();
+    let mut alice = Who::alice();
+    world.allocate(&mut alice);
+    let users = vec![("bob".to_owned(), "better".to_owned())];
+    world.relay.set_credentials(&Credentials { users, secrets: Vec::new() });
+    assert_eq!(world.ask(&mut alice, REFRESH, &[]).code, 401);
+    assert_eq!(
+        world.ask(&mut Who::new("198.51.100.7:3", "bob", "builder"), ALLOCATE, &[UDP]).code,
+        401
+    );
+    assert_eq!(world.ask(&mut time_limited(1, 60, ":carol"), ALLOCATE, &[UDP]).code, 401);
+    world.allocate(&mut Who::new("198.51.100.7:4", "bob", "better"));
+}
+
 #[test]
 fn the_relay_is_full_when_it_says_so() {
     let mut world = World::new(Config { capacity: 1, ..config() });
