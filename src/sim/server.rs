@@ -94,7 +94,7 @@ pub enum Sight {
     Loopback,
     /// Its own address.
     Itself,
-    /// The right address, not XORed.
+    /// The right address, without the XOR.
     NoXor,
 }
 

@@ -33,7 +33,7 @@ fn mapped() -> SocketAddr {
 
 /// XOR-MAPPED-ADDRESS of [`mapped`].
 fn seen() -> Attribute {
-    let port = 4660_u16 ^ 0x2112;
+    let port = 0x1234_u16 ^ 0x2112;
     let ip = 0xc000_0201_u32 ^ MAGIC_COOKIE;
     let mut value = vec![0, 1];
     value.extend(port.to_be_bytes());

@@ -108,7 +108,7 @@ impl Place {
 
     /// This attribute, or the same without padding, whichever leads on.
     fn open(self, body: &[u8], dead: &[bool]) -> Option<Self> {
-        let bare = Self { padded: self.length % 4 == 0, ..self };
+        let bare = Self { padded: self.length.is_multiple_of(4), ..self };
         [self, bare].into_iter().find(|place| dead.get(place.next(body)).is_some_and(|dead| !dead))
     }
 }

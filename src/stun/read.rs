@@ -71,9 +71,8 @@ pub fn read_damaged(bytes: &[u8]) -> Result<Message, ReadError> {
     }
     let says = usize::from(be16(header, 2));
     let wrong = ReadError::Length { says, has: body.len() };
-    let (used, places) = match layout::of(body, says) {
-        Some(found) => found,
-        None => return if says == body.len() { read(bytes) } else { Err(wrong) },
+    let Some((used, places)) = layout::of(body, says) else {
+        return if says == body.len() { read(bytes) } else { Err(wrong) };
     };
     let mut message = empty(kind, header);
     if used < body.len() {

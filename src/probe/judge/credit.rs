@@ -278,10 +278,10 @@ impl Said {
     }
 }
 
-/// The upper half of the magic cookie, which ports are XORed with.
+/// The upper half of the magic cookie, by which ports are masked.
 const XOR_PORT: u16 = 0x2112;
 
-/// An IPv4 address XORed with the magic cookie; an IPv6 one as it is (its key is not recorded).
+/// An IPv4 address masked by the magic cookie; an IPv6 one as it is (its key is not recorded).
 fn xored(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(v4) => Ipv4Addr::from(u32::from(v4) ^ crate::stun::MAGIC_COOKIE).into(),

@@ -136,7 +136,8 @@ fn addresses_that_no_nat_explains_do_not_count() {
 fn addresses_written_wrongly_are_told_from_translated_ones() {
     let id = Some("mangled-mapped-address");
     // not XORed: 198.51.100.7:5000 reads as this
-    let bare = SocketAddr::new(xored(address("198.51.100.7:0").ip()), 5000 ^ XOR_PORT).to_string();
+    let bare =
+        SocketAddr::new(xored(address("198.51.100.7:0").ip()), 0x1388 ^ XOR_PORT).to_string();
     assert_eq!(doubt("198.51.100.7:5000", "203.0.113.1:3478", &bare), id);
     // the port or the address turned round
     let swapped = format!("198.51.100.7:{}", 5000_u16.swap_bytes());
@@ -159,7 +160,7 @@ fn addresses_written_wrongly_are_told_from_translated_ones() {
 /// A server that writes both addresses alike looks like an ALG that rewrites one of them.
 #[test]
 fn a_forgotten_xor_is_not_an_alg() {
-    let bare = SocketAddr::new(xored(address("192.0.2.1:0").ip()), 40_000 ^ XOR_PORT).to_string();
+    let bare = SocketAddr::new(xored(address("192.0.2.1:0").ip()), 0x9c40 ^ XOR_PORT).to_string();
     let mut record = record("192.168.1.2:5000", &[("203.0.113.1:3478", bare.as_str())]);
     for t in &mut record.transactions {
         t.received.as_mut().expect("answered").mapped_plain = Some(address("192.0.2.1:40000"));
