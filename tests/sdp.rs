@@ -169,20 +169,44 @@ fn both_sides_are_explained_in_every_format() {
 }
 
 #[test]
-fn what_is_malformed_is_told_by_file_line_and_column() {
+fn one_line_that_cannot_be_read_is_told_by_line_and_column_and_the_rest_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("offer.sdp");
     let good = offer(true).to_sdp();
-    let half = &offer(true).to_line()[..60];
-    for (text, told) in [
+    for (text, told, candidates) in [
         (
-            good.replace("40000 typ", "x typ"),
-            "offer.sdp, line 8, column 44: expected a port from 0 to 65535, found `x`",
+            good.replacen("40000 typ", "x typ", 1),
+            "line 8, column 44: expected a port from 0 to 65535, found `x`",
+            4,
         ),
         (
             good.replace("t=0 0", "t=0"),
-            "offer.sdp, line 4, column 4: expected a time in seconds, or 0, found the end of the line",
+            "line 4, column 4: expected a time in seconds, or 0, found the end of the line",
+            5,
         ),
+        (
+            good.replace("t=0 0", "hello"),
+            "line 4, column 1: expected a letter, `=` and a value, found `hello`",
+            5,
+        ),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let report = explain(&[&file]);
+        let offer = &report["descriptions"][0];
+        let findings = offer["findings"].as_array().unwrap();
+        let bad: Vec<_> = findings.iter().filter(|f| f["id"] == "bad-line").collect();
+        assert_eq!(bad.len(), 1, "{report:#}");
+        assert!(bad[0]["text"].as_str().unwrap().starts_with(told), "{told}: {bad:#?}");
+        assert_eq!(offer["candidates"].as_array().unwrap().len(), candidates, "{report:#}");
+    }
+}
+
+#[test]
+fn what_holds_no_description_is_told_by_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("offer.sdp");
+    let half = &offer(true).to_line()[..60];
+    for (text, told) in [
         (half.to_owned(), "only a part of this offer was pasted"),
         ("hello".to_owned(), "offer.sdp, line 1, column 1: expected a session description"),
         (String::new(), "but there is nothing"),
@@ -196,4 +220,45 @@ fn what_is_malformed_is_told_by_file_line_and_column() {
         assert_eq!(output.status.code(), Some(1));
         assert!(common::stderr(&output).contains(told), "{told}: {}", common::stderr(&output));
     }
+}
+
+/// Two files of 4,800 candidates make 23 million pairs.
+#[test]
+fn thousands_of_candidates_take_memory_for_candidates_and_not_for_pairs() {
+    let folder = tempfile::tempdir().unwrap();
+    let side = |name: &str, ufrag: &str, net: u8| {
+        let mut message = offer(true);
+        message.description.ufrag = ufrag.to_owned();
+        message.description.candidates = (0..4800u32)
+            .map(|i| {
+                let [_, _, high, low] = i.to_be_bytes();
+                let address = format!("198.{net}.{high}.{low}:40000");
+                let made = candidate(Kind::ServerReflexive, &address, None, Transport::Udp);
+                Candidate { priority: 1_000_000 - i, ..made }
+            })
+            .collect();
+        let file = folder.path().join(name);
+        std::fs::write(&file, message.to_sdp()).unwrap();
+        file
+    };
+    let (one, other) = (side("offer.sdp", "aaaa", 51), side("answer.sdp", "bbbb", 18));
+    let output = Command::new("prlimit")
+        .args(["--as=1500000000", "--cpu=60"])
+        .arg(assert_cmd::cargo::cargo_bin!("natscope"))
+        .args(["report", "sdp", "--format", "json"])
+        .args([&one, &other])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", common::stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let pairs = report["pairs"].as_array().unwrap();
+    assert_eq!(pairs.len(), 400);
+    // the preferred first, and no better one left out
+    assert_eq!((&pairs[0]["offer"], &pairs[0]["answer"]), (&0.into(), &0.into()));
+    let priorities: Vec<u64> = pairs.iter().map(|p| p["priority"].as_u64().unwrap()).collect();
+    let of = |a: u64, b: u64| (a.min(b) << 32) + 2 * a.max(b) + u64::from(a > b);
+    let all = (0..500u64).flat_map(|i| (0..500).map(move |j| of(1_000_000 - i, 1_000_000 - j)));
+    let mut all: Vec<u64> = all.collect();
+    all.sort_unstable_by(|a, b| b.cmp(a));
+    assert_eq!(priorities, all[..400]);
 }

@@ -9,20 +9,29 @@
 //! from a browser's internals page or from a SIP trace.
 
 mod candidate;
+mod dump;
+mod hidden;
 mod line;
 mod paste;
 mod read;
+mod section;
+mod tie;
 mod write;
 
-pub use candidate::{Address, Entry, Unusable, is_private, read_candidate, write_candidate};
-pub use read::{Line, Sdp, read};
-pub use sdp_types as types;
+pub use candidate::{Address, Entry, Unusable, read_candidate, write_candidate};
+pub use hidden::is_private_hidden;
+pub use paste::decode;
+pub use read::{Connection, Line, Reading, Sdp, State, read, read_all};
+pub use section::Section;
 
 use crate::ice::Description;
 use std::fmt;
 
 /// The longest description that is read, in bytes: far beyond what a browser writes.
 pub const LONGEST: usize = 256 * 1024;
+
+/// The longest text that [`read_all`] takes, in bytes: the dump of a browser's internals page is long.
+pub const LONGEST_PASTE: usize = 50 << 20;
 
 /// Which half of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +51,15 @@ impl Kind {
             Self::Answer => "answer",
         }
     }
+}
+
+/// Which side of a connection, seen from the program that wrote the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// Its own.
+    Local,
+    /// The other's.
+    Remote,
 }
 
 impl fmt::Display for Kind {
@@ -165,7 +183,7 @@ impl std::error::Error for SdpError {}
 /// The words of a text, each with the byte where it begins.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
-    text.split(' ').filter_map(move |word| {
+    text.split([' ', '\t']).filter_map(move |word| {
         let start = at;
         at += word.len() + 1;
         (!word.is_empty()).then_some((start, word))

@@ -1,31 +1,51 @@
 //! Reads descriptions: sdp-types does the parsing, this adds places to its errors and finds what
-//! ICE needs.
+//! ICE needs. [`read`] takes one description and refuses what is not quite right, for a peer that is
+//! to be connected to; [`read_all`] takes whatever a text holds, for a person who wants it explained.
 
 use super::candidate::{self, Entry, Unusable};
-use super::paste::{self, Source};
-use super::{Kind, Message, SdpError};
+use super::paste::{self, Found, Source};
+use super::{Kind, LONGEST, Message, SdpError, Whose, line, tie};
 use crate::ice::Description;
 use crate::stun::text::safe;
 use sdp_types::{ParserError, Session};
 
-/// The most candidates that are taken from one description.
+/// The most candidates that are taken from one description to be checked.
 const MOST_CANDIDATES: usize = 64;
+/// The most lines of one description that are told to be malformed.
+pub(super) const MOST_BAD: usize = 100;
 
-/// A session description as it was read.
-#[derive(Debug)]
+/// A session description as it was read, or a part of one.
+#[derive(Debug, Clone, Default)]
 pub struct Sdp {
     /// Offer or answer, as far as it can be told.
     pub kind: Option<Kind>,
-    /// What the library read.
-    pub session: Session,
+    /// The text around it said so; else it is a guess by what is in it.
+    pub declared: bool,
+    /// Whose it is, where a log says.
+    pub whose: Option<Whose>,
+    /// It begins with `v=0`; else it is a part, or candidates alone.
+    pub whole: bool,
+    /// The line of the text where it begins, from 1.
+    pub place: usize,
+    /// What the text calls it, such as a step of a browser's log; hostile: escape before printing.
+    pub name: Option<String>,
     /// Its lines, in order.
     pub lines: Vec<Line>,
+    /// What could not be read in it.
+    pub bad: Vec<SdpError>,
+    /// Its candidates, each with its media section, those that came later among them.
+    pub(super) entries: Vec<(Option<usize>, Entry)>,
+    /// Its side is ICE-lite (RFC 8445 section 2.5).
+    pub lite: bool,
+    /// The types of candidates that could not be read, as far as they could.
+    pub unread: Vec<String>,
 }
 
 /// One line of a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Which, from 1, in the text that was read.
+    /// Which, from 1, in the text that was read; in the description, where all of it stands in one
+    /// line of the text.
     pub number: usize,
     /// How many characters stand before it in that line.
     pub before: usize,
@@ -48,51 +68,194 @@ impl Line {
     }
 }
 
-/// Reads an offer or an answer: SDP, our one-line form, a browser's JSON, or a text with SDP in it.
-///
-/// # Errors
-/// [`SdpError`] says where it is malformed and what was expected.
-pub fn read(text: &str) -> Result<Sdp, SdpError> {
-    let found = paste::find(text)?;
-    let joined: Vec<&str> = found.lines.iter().map(|line| line.text.as_str()).collect();
-    let joined = joined.join("\n");
-    let session =
-        Session::parse(joined.as_bytes()).map_err(|error| explain(&error, &found.lines))?;
-    let mut sdp = Sdp { kind: found.kind, session, lines: lines(found.lines) };
-    sdp.kind = sdp.kind.or_else(|| sdp.guess_kind());
-    sdp.entries()?;
-    Ok(sdp)
+/// Everything that a text holds.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The descriptions, parts of them and candidates alone, in order.
+    pub descriptions: Vec<Sdp>,
+    /// Which of them belong to one connection, as far as the text tells.
+    pub connections: Vec<Connection>,
+    /// There was more than is taken.
+    pub cut: bool,
 }
 
-fn lines(sources: Vec<Source>) -> Vec<Line> {
-    let mut media = None;
-    let line = |source: Source| {
-        let mut chars = source.text.chars();
-        let key = chars.next()?;
-        if key == 'm' {
-            media = Some(media.map_or(0, |m: usize| m + 1));
-        }
-        let value = source.text.get(2..)?.to_owned();
-        Some(Line { number: source.line, before: source.before, media, key, value })
-    };
-    sources.into_iter().filter_map(line).collect()
+/// Two descriptions of one connection, and how it went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// What a dump calls it; hostile.
+    pub name: Option<String>,
+    /// The index of the offer; of the first, where it is not known which offers.
+    pub offer: Option<usize>,
+    /// That of the other.
+    pub answer: Option<usize>,
+    /// The states of ICE that were logged, the last state last.
+    pub states: Vec<State>,
+    /// It was told to use relays only (`iceTransportPolicy: relay`).
+    pub relay_only: bool,
+    /// STUN and TURN servers that failed, in words; hostile.
+    pub errors: Vec<String>,
+}
+
+/// A state of ICE, as a browser logged it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Such as `failed`; hostile.
+    pub state: String,
+    /// Milliseconds after its first description was set; none when the log has no times that can be read.
+    pub after_ms: Option<u64>,
+}
+
+/// Reads one offer or answer: SDP, our one-line form, a browser's JSON, or a text with SDP in it.
+///
+/// # Errors
+/// [`SdpError`] says where it is malformed and what was expected, or that there are several.
+pub fn read(text: &str) -> Result<Sdp, SdpError> {
+    if text.len() > LONGEST {
+        let kib = LONGEST / 1024;
+        return Err(SdpError::nowhere(format!("longer than {kib} KiB: no session description is")));
+    }
+    if let Some((kind, sdp)) = line::decode(text)? {
+        return one(&sdp, Some(kind));
+    }
+    one(text, None)
+}
+
+fn one(text: &str, kind: Option<Kind>) -> Result<Sdp, SdpError> {
+    let mut found = tie::distinct(paste::find(text).found);
+    if !found.iter().any(|found| found.whole) {
+        return Err(paste::nothing(text));
+    }
+    if let [first, second, ..] = &found[..] {
+        let what = format!(
+            "there are {} descriptions or parts of one here (at lines {} and {}): give only the one that is meant",
+            found.len(),
+            first.line,
+            second.line
+        );
+        return Err(SdpError::nowhere(what));
+    }
+    let Some(mut only) = found.pop() else { return Err(paste::nothing(text)) };
+    only.kind = kind.or(only.kind);
+    let joined: Vec<&str> = only.lines.iter().map(|line| line.text.as_str()).collect();
+    let joined = joined.join("\n");
+    Session::parse(joined.as_bytes()).map_err(|error| explain(&error, &only.lines))?;
+    let sdp = Sdp::new(only);
+    match sdp.bad.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(Sdp { bad: Vec::new(), ..sdp }),
+    }
+}
+
+/// Reads everything that a text holds. A line that cannot be read is told of in the description that
+/// it belongs to, and the rest is read.
+///
+/// # Errors
+/// There is nothing of the kind, or the text is longer than [`super::LONGEST_PASTE`].
+pub fn read_all(text: &str) -> Result<Reading, SdpError> {
+    if text.len() > super::LONGEST_PASTE {
+        let most = super::LONGEST_PASTE >> 20;
+        return Err(SdpError::nowhere(format!(
+            "longer than {most} MiB, which is the most that is read"
+        )));
+    }
+    if let Ok(Some((kind, sdp))) = line::decode(head(text)) {
+        let descriptions = vec![one(&sdp, Some(kind))?];
+        return Ok(Reading { descriptions, ..Reading::default() });
+    }
+    if let Some(reading) = super::dump::read(text) {
+        return Ok(reading);
+    }
+    let pasted = paste::find(text);
+    let cut = pasted.cut;
+    let descriptions = tie::tie(pasted);
+    if descriptions.is_empty() {
+        // half of our own line says better what is wrong
+        line::decode(head(text))?;
+        return Err(paste::nothing(text));
+    }
+    let connections = tie::connections(&descriptions);
+    Ok(Reading { descriptions, connections, cut })
+}
+
+/// As much of a text as a line of ours may be in.
+fn head(text: &str) -> &str {
+    if text.len() > LONGEST { "" } else { text }
 }
 
 impl Sdp {
-    /// The candidates, in order, each with its media section.
-    ///
-    /// # Errors
-    /// One is malformed.
-    pub fn entries(&self) -> Result<Vec<(Option<usize>, Entry)>, SdpError> {
-        let mut entries = Vec::new();
-        for line in &self.lines {
-            let Some((name, Some(value))) = line.attribute() else { continue };
-            if name.eq_ignore_ascii_case("candidate") {
+    /// Reads the lines that were found; what cannot be read is in `bad`.
+    pub(super) fn new(found: Found) -> Self {
+        let mut sdp = Self {
+            kind: found.kind,
+            declared: found.kind.is_some(),
+            whose: found.whose,
+            whole: found.whole,
+            place: found.line,
+            ..Self::default()
+        };
+        let mut media: Option<usize> = None;
+        for source in found.lines {
+            if let Err(error) = check(&source) {
+                sdp.complain(error);
+            }
+            let mut chars = source.text.chars();
+            let (Some(key), Some('='), false) = (chars.next(), chars.next(), source.broken) else {
+                continue;
+            };
+            if key == 'm' {
+                media = Some(media.map_or(0, |m| m + 1));
+            }
+            let value = chars.as_str().to_owned();
+            let line = Line { number: source.line, before: source.before, media, key, value };
+            if let Some((name, Some(value))) = line.attribute()
+                && name.eq_ignore_ascii_case("candidate")
+            {
                 let before = line.before + "a=candidate:".len();
-                entries.push((line.media, candidate::read_value(value, line.number, before)?));
+                let read = candidate::read_value(value, line.number, before);
+                sdp.take(media, read, value);
+            }
+            sdp.lines.push(line);
+        }
+        sdp.lite = sdp.says("ice-lite");
+        sdp.declared |= sdp.says("natscope-answers");
+        sdp.kind = sdp.kind.or_else(|| sdp.guess_kind());
+        sdp
+    }
+
+    /// Takes a candidate of a section, or what is wrong with it.
+    pub(super) fn take(
+        &mut self,
+        media: Option<usize>,
+        read: Result<Entry, SdpError>,
+        value: &str,
+    ) {
+        match read {
+            Ok(entry) => self.entries.push((media, entry)),
+            Err(error) => {
+                let kind = value.split_once(" typ ").and_then(|(_, rest)| rest.split(' ').next());
+                self.unread.extend(kind.map(|kind| safe(kind.as_bytes())));
+                self.complain(error);
             }
         }
-        Ok(entries)
+    }
+
+    fn complain(&mut self, error: SdpError) {
+        if self.bad.len() < MOST_BAD {
+            self.bad.push(error);
+        }
+    }
+
+    /// The candidates, in order, each with its media section.
+    #[must_use]
+    pub fn entries(&self) -> &[(Option<usize>, Entry)] {
+        &self.entries
+    }
+
+    /// Whether an attribute stands anywhere in it.
+    #[must_use]
+    pub fn says(&self, name: &str) -> bool {
+        let mut names = self.lines.iter().filter_map(Line::attribute).map(|(name, _)| name);
+        names.any(|found| found.eq_ignore_ascii_case(name))
     }
 
     /// The value of an attribute that counts for a media section: its own, else the session's.
@@ -107,7 +270,8 @@ impl Sdp {
         find(media).or_else(|| find(None))
     }
 
-    /// The first media section with ICE, which carries all of them when they are bundled.
+    /// The media section that ICE runs for, which carries all of them when they are bundled: the
+    /// first that the group names, else the first with credentials.
     #[must_use]
     pub fn ice_section(&self) -> Option<Option<usize>> {
         let line = self
@@ -115,7 +279,11 @@ impl Sdp {
             .iter()
             .find(|l| l.attribute().is_some_and(|(n, _)| n.eq_ignore_ascii_case("ice-ufrag")))?;
         // credentials of the session count for its first section
-        Some(line.media.or_else(|| (!self.session.medias.is_empty()).then_some(0)))
+        let any = self.lines.iter().any(|line| line.media.is_some());
+        let first = line.media.or_else(|| any.then_some(0));
+        let tagged = self.bundles().first().and_then(|group| group.first().copied());
+        let has = |section: &usize| self.value(Some(*section), "ice-ufrag").is_some();
+        Some(tagged.filter(has).or(first))
     }
 
     /// What ICE needs of it, and the candidates that are of no use here.
@@ -132,7 +300,7 @@ impl Sdp {
         let pwd = self.credential(section, "ice-pwd", 22)?;
         let mut candidates = Vec::new();
         let mut unusable = Vec::new();
-        for (media, entry) in self.entries()? {
+        for (media, entry) in self.entries().iter().cloned() {
             if media.is_some() && media != section {
                 continue;
             }
@@ -192,8 +360,30 @@ impl Sdp {
     }
 }
 
+/// What stands before most lines.
+const TOP: &str = "v=0\no=- 0 0 IN IP4 0.0.0.0\ns=-\n";
+
+/// Whether a line is of the grammar, by itself.
+fn check(source: &Source) -> Result<(), SdpError> {
+    let text = &source.text;
+    let sources = std::slice::from_ref(source);
+    let wrap = |before: &str, after: &str| format!("{before}{text}\n{after}");
+    let whole = match text.as_bytes() {
+        _ if source.broken => wrap(TOP, ""),
+        [b'v', b'=', ..] => wrap("", "o=- 0 0 IN IP4 0.0.0.0\ns=-\nt=0 0\n"),
+        [b'o', b'=', ..] => wrap("v=0\n", "s=-\nt=0 0\n"),
+        [b't', b'=', ..] => wrap(TOP, ""),
+        [b'm' | b'b', b'=', ..] => wrap(&format!("{TOP}t=0 0\n"), ""),
+        [b'c', b'=', ..] => wrap(TOP, "t=0 0\n"),
+        // the value of an attribute is free; candidates are read apart
+        [_, b'=', ..] => return Ok(()),
+        _ => wrap(TOP, ""),
+    };
+    Session::parse(whole.as_bytes()).map(drop).map_err(|error| explain(&error, sources))
+}
+
 /// An error of the library, with the place of the field and what belongs there.
-fn explain(error: &ParserError, lines: &[Source]) -> SdpError {
+pub(super) fn explain(error: &ParserError, lines: &[Source]) -> SdpError {
     let at = |line: usize, word: Option<usize>, what: String| {
         let source = lines.get(line.saturating_sub(1)).or(lines.last());
         source.map_or_else(

@@ -5,7 +5,7 @@ use crate::cli::exit::{self, Failure};
 use crate::cli::output::{self, Files, Format, Target};
 use crate::net::file::read_or_stdin;
 use crate::report::sdp::SdpReport;
-use crate::sdp::{Sdp, read};
+use crate::sdp::{Reading, decode, read_all};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -14,8 +14,9 @@ Examples:
   natscope report sdp offer.sdp answer.sdp
   wl-paste | natscope report sdp -
 
-It reads SDP as such, the line that `natscope connect` prints, what a browser gives
-(JSON with a field sdp, or its internals page), and SDP within a SIP trace.";
+It finds descriptions and candidates in whatever holds them: SDP, the line that
+`natscope connect` prints, JSON and printed strings, logs, mails, SIP traces, base64,
+candidates alone, and the dump of chrome://webrtc-internals (up to 50 MB).";
 
 /// Arguments of `natscope report sdp`.
 #[derive(Debug, clap::Args)]
@@ -47,20 +48,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let offer = load(&args.offer)?;
     let answer = args.answer.as_deref().map(load).transpose()?;
     let files = Files::create(&args.output)?;
-    let second = answer.as_ref().map(|(name, sdp)| (name.as_str(), sdp));
-    let report = SdpReport::new((&offer.0, &offer.1), second);
+    let second = answer.as_ref().map(|(name, reading)| (name.as_str(), reading));
+    let report = SdpReport::of((&offer.0, &offer.1), second);
     files.deliver(args.format, |format, colour| format.render(&report, colour))
 }
 
-/// Reads a description, with the name that it goes by.
-fn load(file: &Path) -> Result<(String, Sdp), Failure> {
+/// Reads what a file holds, with the name that it goes by.
+fn load(file: &Path) -> Result<(String, Reading), Failure> {
     let name = if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() };
-    let most = u64::try_from(crate::sdp::LONGEST).unwrap_or(u64::MAX);
+    let most = u64::try_from(crate::sdp::LONGEST_PASTE).unwrap_or(u64::MAX);
     let bytes = read_or_stdin(file, most).map_err(|error| unread(&name, &error))?;
-    // what is not UTF-8 can only stand in free text, and is replaced
-    let text = String::from_utf8_lossy(&bytes);
-    match read(&text) {
-        Ok(sdp) => Ok((name, sdp)),
+    match read_all(&decode(&bytes)) {
+        Ok(reading) => Ok((name, reading)),
         Err(error) if error.place.is_some() => Err(Failure::run(format!("{name}, {error}"))),
         Err(error) => Err(Failure::run(format!("{name}: {error}"))),
     }

@@ -150,8 +150,11 @@ fn candidate(value: &str) -> String {
     let at = &entry.address;
     let base = entry.related.filter(|base| base.port() != 0);
     let what = match (entry.kind.as_str(), at) {
-        ("host", Address::Name(name, _)) => {
+        ("host", Address::Name(name, _)) if name.to_ascii_lowercase().ends_with(".local") => {
             format!("an address of the host itself, hidden behind the multicast DNS name {name}")
+        }
+        ("host", Address::Name(name, _)) => {
+            format!("an address of the host itself, by its name {name}")
         }
         ("host", _) => format!("an address of the host itself, {at}"),
         ("srflx", _) => match base {

@@ -3,27 +3,28 @@
 //!
 //! Secrets (`ice-pwd`, keys) are never in it.
 
+mod connections;
 mod findings;
 mod meaning;
 mod pairs;
 mod render;
+mod side;
 
 pub use pairs::{Could, SdpPair};
 pub use render::{markdown, text};
 
 use super::{Document, Tool};
-use crate::ice::Kind;
 use crate::probe::fact::Finding;
-use crate::sdp::{Address, Entry, Sdp};
-use crate::stun::text::safe;
+use crate::sdp::{Address, Connection, Reading, Sdp, Unusable};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use side::Cand;
 use std::net::SocketAddr;
 
 /// The schema that this version writes.
 pub const SCHEMA: &str = "natscope-sdp/1";
 
-/// One or two descriptions, explained.
+/// Descriptions, explained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct SdpReport {
@@ -31,14 +32,54 @@ pub struct SdpReport {
     pub schema: String,
     /// The program that wrote it.
     pub tool: Tool,
-    /// The offer, and the answer if one was given.
+    /// The offer, and the answer if one was given; all of them where a file holds several.
     pub descriptions: Vec<Explained>,
-    /// With both, the candidates of one with those of the other, the preferred first.
+    /// Which of them belong together, and how it went where a file says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<SdpConnection>,
+    /// Of each connection, the candidates of one side with those of the other, the preferred first.
     pub pairs: Vec<SdpPair>,
     /// How many combinations are none: their families, components or transports differ.
     pub unpaired: usize,
     /// One sentence.
     pub summary: String,
+}
+
+/// An offer with its answer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct SdpConnection {
+    /// What the file calls it, such as `1-1` in the dump of a browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The index of the offer among the descriptions.
+    pub offer: Option<usize>,
+    /// That of the answer.
+    pub answer: Option<usize>,
+    /// The last state of ICE that the file tells, such as `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// How many ms after its first description it came to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
+    /// All states.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<SdpState>,
+    /// What was noticed about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// One sentence or two.
+    pub summary: String,
+}
+
+/// A state of ICE.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct SdpState {
+    /// Such as `checking`.
+    pub state: String,
+    /// Milliseconds after its first description.
+    pub after_ms: Option<u64>,
 }
 
 /// A description, explained.
@@ -47,11 +88,17 @@ pub struct SdpReport {
 pub struct Explained {
     /// The file, as given.
     pub source: String,
+    /// What the file calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The line of the file where it begins, where that is not the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<usize>,
     /// `offer` or `answer`; null when it cannot be told.
     pub kind: Option<String>,
     /// Every line.
     pub lines: Vec<ExplainedLine>,
-    /// The candidates of the section that ICE runs for.
+    /// The candidates of the sections that ICE runs for.
     pub candidates: Vec<SdpCandidate>,
     /// What was noticed, and what is missing.
     pub findings: Vec<Finding>,
@@ -61,7 +108,7 @@ pub struct Explained {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct ExplainedLine {
-    /// Which line of the file, from 1.
+    /// Which line of the file, from 1; of the description, where all of it stands in one line.
     pub line: usize,
     /// As it stands there, secrets hidden.
     pub text: String,
@@ -91,10 +138,27 @@ pub struct SdpCandidate {
     pub related: Option<SocketAddr>,
     /// Why nobody outside can use it; null when somebody may.
     pub unusable: Option<String>,
+    /// Its address was taken out before the description was pasted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
+    /// The media section that it stands in, from 0; null for the session's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<usize>,
 }
 
-impl From<&Entry> for SdpCandidate {
-    fn from(entry: &Entry) -> Self {
+impl From<&Cand> for SdpCandidate {
+    fn from(cand: &Cand) -> Self {
+        let entry = &cand.entry;
+        // what cannot be reached from here may be reached from elsewhere
+        let unusable = match entry.usable() {
+            Err(
+                why @ (Unusable::Mdns(_)
+                | Unusable::Name(_)
+                | Unusable::Transport(_)
+                | Unusable::Kind(_)),
+            ) => Some(why.to_string()),
+            _ => None,
+        };
         Self {
             line: entry.line,
             kind: entry.kind.clone(),
@@ -104,70 +168,9 @@ impl From<&Entry> for SdpCandidate {
             priority: entry.priority,
             address: entry.address.to_string(),
             related: entry.related,
-            unusable: entry.usable().err().map(|why| why.to_string()),
-        }
-    }
-}
-
-/// One side, as the rest of this module looks at it.
-struct Side<'a> {
-    source: &'a str,
-    sdp: &'a Sdp,
-    /// Those of the section that ICE runs for, and of the session.
-    entries: Vec<Entry>,
-}
-
-impl<'a> Side<'a> {
-    fn new(source: &'a str, sdp: &'a Sdp) -> Self {
-        let section = sdp.ice_section().flatten();
-        let all = sdp.entries().unwrap_or_default().into_iter();
-        let ours = all.filter(|(media, _)| media.is_none() || *media == section);
-        Self { source, sdp, entries: ours.map(|(_, entry)| entry).collect() }
-    }
-
-    /// Its addresses that a STUN server showed.
-    fn reflexive(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|e| e.known_kind() == Some(Kind::ServerReflexive))
-    }
-
-    /// Several reflexive addresses for one base and transport, which is how a mapping that depends
-    /// on the destination looks: the base and the addresses.
-    fn dependent(&self) -> Option<(Option<SocketAddr>, Vec<SocketAddr>)> {
-        let udp = |e: &&Entry| e.transport == "udp";
-        let ip = |e: &Entry| match e.address {
-            Address::Ip(address) => Some(address),
-            Address::Name(..) => None,
-        };
-        for first in self.reflexive().filter(udp) {
-            let base = first.related.filter(|base| base.port() != 0);
-            let mut seen: Vec<SocketAddr> = self
-                .reflexive()
-                .filter(udp)
-                .filter(|e| e.component == first.component && e.related == first.related)
-                .filter_map(ip)
-                .filter(|a| Some(a.is_ipv4()) == ip(first).map(|a| a.is_ipv4()))
-                .collect();
-            seen.sort_unstable();
-            seen.dedup();
-            // a browser that hides the base may have several: it counts only when there is one
-            let hosts =
-                self.entries.iter().filter(udp).filter(|e| {
-                    e.known_kind() == Some(Kind::Host) && e.component == first.component
-                });
-            if seen.len() > 1 && (base.is_some() || hosts.count() == 1) {
-                return Some((base, seen));
-            }
-        }
-        None
-    }
-
-    fn explained(&self) -> Explained {
-        Explained {
-            source: safe(self.source.as_bytes()),
-            kind: self.sdp.kind.map(|kind| kind.to_string()),
-            lines: self.sdp.lines.iter().map(meaning::explain).collect(),
-            candidates: self.entries.iter().map(SdpCandidate::from).collect(),
-            findings: findings::of(self),
+            unusable: cand.stray.as_ref().map(|stray| format!("it {stray}")).or(unusable),
+            hidden: matches!(entry.address, Address::Hidden(..)),
+            section: cand.section,
         }
     }
 }
@@ -176,31 +179,26 @@ impl SdpReport {
     /// Explains one description, or an offer with its answer; each with the name of its file.
     #[must_use]
     pub fn new(first: (&str, &Sdp), second: Option<(&str, &Sdp)>) -> Self {
-        let one = Side::new(first.0, first.1);
-        let other = second.map(|(source, sdp)| Side::new(source, sdp));
-        let mut descriptions = vec![one.explained()];
-        let mut found = pairs::Found::default();
-        if let Some(other) = &other {
-            descriptions.push(other.explained());
-            let wrong = findings::of_both(&one, other);
-            let fits = wrong.is_empty();
-            descriptions[1].findings.splice(0..0, wrong);
-            if fits {
-                found = pairs::find(&one, other);
-            }
-        }
-        let summary = match &other {
-            None => findings::summary(&one, &descriptions[0]),
-            Some(_) => found.summary(&descriptions[1].findings),
+        let all: Vec<(&str, &Sdp)> = std::iter::once(first).chain(second).collect();
+        let pair = Connection { offer: Some(0), answer: Some(1), ..Connection::default() };
+        connections::explain(&all, &if second.is_some() { vec![pair] } else { Vec::new() }, false)
+    }
+
+    /// Explains all that one or two texts hold, each with the name of its file: with two, the offer
+    /// in the first and the answer in the second.
+    #[must_use]
+    pub fn of(first: (&str, &Reading), second: Option<(&str, &Reading)>) -> Self {
+        let texts: Vec<(&str, &Reading)> = std::iter::once(first).chain(second).collect();
+        let all: Vec<(&str, &Sdp)> = texts
+            .iter()
+            .flat_map(|(source, reading)| reading.descriptions.iter().map(|sdp| (*source, sdp)))
+            .collect();
+        let cut = texts.iter().any(|(_, reading)| reading.cut);
+        let pairs = match second {
+            Some((_, other)) => vec![connections::across(first.1, other)],
+            None => first.1.connections.clone(),
         };
-        Self {
-            schema: SCHEMA.to_owned(),
-            tool: Tool::default(),
-            descriptions,
-            pairs: found.pairs,
-            unpaired: found.unpaired,
-            summary,
-        }
+        connections::explain(&all, &pairs, cut)
     }
 }
 

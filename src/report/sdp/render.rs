@@ -1,6 +1,7 @@
 //! An explained description for a terminal, and for a ticket.
 
-use super::{Could, Explained, SdpPair, SdpReport};
+use super::{Could, Explained, SdpConnection, SdpPair, SdpReport, SdpState};
+use crate::probe::fact::Finding;
 use crate::report::escape::{markdown as safe, terminal};
 use crate::report::prose::{paragraph, severity};
 use std::fmt::Write as _;
@@ -12,38 +13,91 @@ const SHOWN: usize = 24;
 #[must_use]
 pub fn text(report: &SdpReport) -> String {
     let mut out = String::new();
+    paragraph(&mut out, "", &report.summary);
+    out.push('\n');
+    // of one or two every line is explained; of more that would be hundreds
+    let few = report.descriptions.len() <= 2;
     for description in &report.descriptions {
-        let kind = description.kind.as_deref().unwrap_or("description");
-        let _ = writeln!(out, "{} ({})\n", terminal(&description.source), terminal(kind));
-        for line in &description.lines {
+        let _ = writeln!(out, "{}\n", terminal(&heading(description)));
+        for line in description.lines.iter().filter(|_| few) {
             let _ = writeln!(out, "{:>4}  {}", line.line, terminal(&line.text));
             paragraph(&mut out, "        ", &line.meaning);
         }
-        out.push_str("\nCandidates\n");
+        if few && !description.lines.is_empty() {
+            out.push('\n');
+        }
+        out.push_str("Candidates\n");
         if description.candidates.is_empty() {
             out.push_str("  none\n");
         }
         for candidate in candidates(description) {
             paragraph(&mut out, "  ", &candidate);
         }
-        if !description.findings.is_empty() {
-            out.push_str("\nNoticed\n");
-        }
-        for finding in &description.findings {
-            let line = format!("{}: {}", severity(finding.severity), finding.text);
-            paragraph(&mut out, "  ", &line);
-        }
+        noticed(&mut out, &description.findings);
         out.push('\n');
     }
+    connections(&mut out, report);
+    pairs(&mut out, report);
+    while out.ends_with("\n\n") {
+        out.pop();
+    }
+    out
+}
+
+fn heading(description: &Explained) -> String {
+    let kind = description.kind.as_deref().unwrap_or("description");
+    let begins = description.begins.map(|line| format!(", from line {line}")).unwrap_or_default();
+    let name = description.name.as_ref().map(|name| format!(": {name}")).unwrap_or_default();
+    format!("{}{name} ({kind}{begins})", description.source)
+}
+
+fn noticed(out: &mut String, findings: &[Finding]) {
+    if !findings.is_empty() {
+        out.push_str("\nNoticed\n");
+    }
+    for finding in findings {
+        let line = format!("{}: {}", severity(finding.severity), finding.text);
+        paragraph(out, "  ", &line);
+    }
+}
+
+/// Connections of which there is more to tell than their pairs.
+fn connections(out: &mut String, report: &SdpReport) {
+    let told = |c: &&SdpConnection| report.connections.len() > 1 || c.ended.is_some();
+    for connection in report.connections.iter().filter(told) {
+        let name = connection.name.as_deref().unwrap_or("without a name");
+        let _ = writeln!(out, "Connection {}\n", terminal(name));
+        paragraph(out, "  ", &connection.summary);
+        let states: Vec<String> = connection.states.iter().map(state).collect();
+        if !states.is_empty() {
+            paragraph(out, "  ", &format!("States: {}.", states.join(", ")));
+        }
+        noticed(out, &connection.findings);
+        out.push('\n');
+    }
+}
+
+fn state(state: &SdpState) -> String {
+    match state.after_ms {
+        Some(ms) => format!("{} at {}.{:03} s", state.state, ms / 1000, ms % 1000),
+        None => state.state.clone(),
+    }
+}
+
+fn pairs(out: &mut String, report: &SdpReport) {
     if !report.pairs.is_empty() {
         out.push_str("Pairs, the preferred first\n");
         for (pairs, sample) in grouped(&report.pairs).into_iter().take(SHOWN) {
-            for pair in pairs {
-                let line = format!("{} with {}", pair.from, pair.to);
-                paragraph(&mut out, "  ", &line);
+            for pair in pairs.iter().take(SHOWN) {
+                let line = format!("{} with {}{}", pair.from, pair.to, place(pair));
+                paragraph(out, "  ", &line);
+            }
+            if pairs.len() > SHOWN {
+                let line = format!("and {} more", pairs.len() - SHOWN);
+                paragraph(out, "  ", &line);
             }
             let line = format!("{}: {}", sample.could.title(), sample.because);
-            paragraph(&mut out, "      ", &line);
+            paragraph(out, "      ", &line);
         }
         out.push('\n');
     }
@@ -52,11 +106,13 @@ pub fn text(report: &SdpReport) -> String {
         let line = format!(
             "{count} further combinations are no pairs: family, component or transport differ."
         );
-        paragraph(&mut out, "", &line);
-        out.push('\n');
+        paragraph(out, "", &line);
     }
-    paragraph(&mut out, "", &report.summary);
-    out
+}
+
+/// The section, where there are several.
+fn place(pair: &SdpPair) -> String {
+    pair.section.map(|section| format!(" (section {section})")).unwrap_or_default()
 }
 
 /// Neighbours with the same verdict for the same reason.
@@ -94,19 +150,35 @@ fn candidates(description: &Explained) -> Vec<String> {
 #[must_use]
 pub fn markdown(report: &SdpReport) -> String {
     let mut out = format!("## Session description\n\n**{}**\n", safe(&report.summary));
+    let few = report.descriptions.len() <= 2;
     for description in &report.descriptions {
-        let kind = description.kind.as_deref().unwrap_or("description");
-        let _ = writeln!(out, "\n### {} ({})\n", safe(&description.source), safe(kind));
+        let _ = writeln!(out, "\n### {}\n", safe(&heading(description)));
         for finding in &description.findings {
             let _ = writeln!(out, "- {}: {}", severity(finding.severity), safe(&finding.text));
         }
         if !description.findings.is_empty() {
             out.push('\n');
         }
-        out.push_str("| line | text | what it is for |\n|---|---|---|\n");
-        for line in &description.lines {
+        if few && !description.lines.is_empty() {
+            out.push_str("| line | text | what it is for |\n|---|---|---|\n");
+        }
+        for line in description.lines.iter().filter(|_| few) {
             let _ =
                 writeln!(out, "| {} | {} | {} |", line.line, safe(&line.text), safe(&line.meaning));
+        }
+        // where no lines say them
+        if !few || description.lines.is_empty() {
+            for candidate in candidates(description) {
+                let _ = writeln!(out, "- {}", safe(&candidate));
+            }
+        }
+    }
+    let told = |c: &&SdpConnection| report.connections.len() > 1 || c.ended.is_some();
+    for connection in report.connections.iter().filter(told) {
+        let name = connection.name.as_deref().unwrap_or("without a name");
+        let _ = writeln!(out, "\n### Connection {}\n\n{}\n", safe(name), safe(&connection.summary));
+        for finding in &connection.findings {
+            let _ = writeln!(out, "- {}: {}", severity(finding.severity), safe(&finding.text));
         }
     }
     if !report.pairs.is_empty() {

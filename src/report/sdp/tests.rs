@@ -1,5 +1,5 @@
 use super::*;
-use crate::ice::{Candidate, Description, Transport};
+use crate::ice::{Candidate, Description, Kind, Transport};
 use crate::sdp::{Message, read};
 
 fn candidate(kind: Kind, address: &str, related: Option<&str>) -> Candidate {

@@ -5,10 +5,15 @@
 use libfuzzer_sys::fuzz_target;
 use natscope::report::Document as _;
 use natscope::report::sdp::SdpReport;
-use natscope::sdp::{read, read_candidate};
+use natscope::sdp::{read, read_all, read_candidate};
 
 fuzz_target!(|text: &str| {
     let _ = read_candidate(text).map(|entry| entry.usable());
+    if let Ok(reading) = read_all(text) {
+        let report = SdpReport::of(("offer", &reading), Some(("answer", &reading)));
+        let _ = (report.text(false), report.markdown(), report.json().expect("it is written"));
+        let _ = SdpReport::of(("text", &reading), None).text(false);
+    }
     let Ok(sdp) = read(text) else { return };
     let report = SdpReport::new(("offer", &sdp), Some(("answer", &sdp)));
     let _ = (report.text(false), report.markdown(), report.json().expect("it is written"));
