@@ -357,7 +357,7 @@ impl Core {
     /// An answer ends the wait, and so does a refusal that no further try would change.
     fn settle_on_news(&mut self, index: usize) {
         let t = &self.record.transactions[index];
-        let by_hand = self.live[index].role == Role::Heartbeat;
+        let by_hand = matches!(self.live[index].role, Role::Heartbeat | Role::HeartbeatAgain);
         let hopeless = t.rejected.iter().any(|r| {
             let damaged = matches!(r.why, RejectedWhy::Malformed | RejectedWhy::WrongId);
             r.from == t.server && r.code != Some(500) && !damaged

@@ -77,8 +77,10 @@ fn answered_tries(t: &Transaction, copies: f64, rtt: f64) -> u32 {
     let answers = (1 + t.again.len()) as f64 / copies.max(1.0);
     let shares = u32::try_from(super::whole(answers + 0.5)).unwrap_or(u32::MAX);
     let mut credited = vec![false; t.sent.len()];
+    // the least time that was seen need not be the least there is
+    let least = rtt - (rtt * 0.2).min(2.0);
     for at in std::iter::once(first.at).chain(t.again.iter().copied()) {
-        let cause = t.sent.iter().rposition(|sent| sent + rtt <= at + 0.001);
+        let cause = t.sent.iter().rposition(|sent| sent + least <= at);
         if let Some(slot) = cause.and_then(|index| credited.get_mut(index)) {
             *slot = true;
         }

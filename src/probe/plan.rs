@@ -7,24 +7,26 @@
 //! for answers from alternates that this socket has opened its own way to; and the filter socket
 //! asks the alternate that sent it unsolicited packets, to see whether those spoiled its mapping.
 //!
+//! The other endpoints of a server with RFC 5780 are its other port, its other address with the other
+//! port, and its other address with the first port. The last is asked only where the other port
+//! shows nothing, which a firewall on the way may close; and then, before anything has touched the
+//! other address, the filter test is made once more with an answer from there.
+//!
 //! Where the mapping differs per destination, a pinhole control needs RESPONSE-PORT: the answer is
 //! asked for at the very mapping that was opened toward the alternate.
 
 use super::address::{check_other, check_port, may_follow};
 use super::core::{Core, Planned, Socket};
-use super::loss;
 use super::record::ServerRecord;
-use super::transaction::{Role, Schedule, ms};
+use super::transaction::{Role, Schedule};
 use crate::stun::Change;
 use std::net::SocketAddr;
 use std::time::Duration;
+use window::Window;
 
-/// Gap between two packets of a filter test; three transactions take turns.
-const SLOT: Duration = Duration::from_millis(20);
-/// A filter test goes on until silence by chance is less likely than this.
-pub(super) const SILENCE_PLANNED: f64 = 2e-7;
-/// The longest filter test, in tries of each transaction.
-const MAX_ROUNDS: u32 = 40;
+mod mapping;
+mod window;
+
 /// How long a server may be silent before TCP is tried beside.
 const TCP_AFTER: Duration = Duration::from_millis(500);
 /// Tries of a plain request: at 30 % loss each way one in three thousand still fails.
@@ -40,6 +42,8 @@ enum Phase {
     Filter,
     Ready,
     Mapping,
+    /// The filter test from the other address with the first port.
+    Again,
     Controls,
     Done,
 }
@@ -55,18 +59,9 @@ struct Server {
     /// The other port of the same address, likewise.
     port: Option<SocketAddr>,
     window: Window,
+    later: mapping::Later,
     /// The socket of the extra mapping.
     extra: Option<usize>,
-}
-
-/// The filter test in progress.
-#[derive(Debug, Default)]
-struct Window {
-    round: u32,
-    turn: Vec<Role>,
-    next: Option<Duration>,
-    /// All tries are out; listening ends at this time.
-    closing: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -85,6 +80,7 @@ impl Server {
             both: None,
             port: None,
             window: Window::default(),
+            later: mapping::Later::default(),
             extra: None,
         }
     }
@@ -115,7 +111,11 @@ impl Plan {
         for (index, server) in self.servers.iter_mut().enumerate() {
             match server.phase {
                 Phase::Contact => contact(core, index, server),
-                Phase::Filter => filter(core, index, server),
+                Phase::Filter => {
+                    if window::filter(core, index, server) {
+                        server.phase = Phase::Ready;
+                    }
+                }
                 _ => {}
             }
         }
@@ -125,7 +125,7 @@ impl Plan {
         if self.servers.iter().any(|s| s.phase < Phase::Ready) {
             return false;
         }
-        let Some(mapping) = self.mapping else {
+        let Some(socket) = self.mapping else {
             let toward = self.servers.iter().enumerate();
             let alive =
                 toward.filter(|(i, _)| core.was_answered(*i, Role::Contact)).map(|(_, s)| s);
@@ -133,14 +133,19 @@ impl Plan {
             self.mapping = Some(core.open_fixed(first));
             return false;
         };
-        if core.socket(mapping) == Socket::Opening {
+        if core.socket(socket) == Socket::Opening {
             return false;
         }
         for (index, server) in self.servers.iter_mut().enumerate() {
             match server.phase {
-                Phase::Ready => begin_mapping(core, index, server, mapping),
-                Phase::Mapping => mapped(core, index, server, mapping),
-                Phase::Controls => controls(core, index, server),
+                Phase::Ready => mapping::begin(core, index, server, socket),
+                Phase::Mapping => mapping::mapped(core, index, server, socket),
+                Phase::Again => {
+                    if window::filter(core, index, server) {
+                        mapping::go_on(core, index, server, socket);
+                    }
+                }
+                Phase::Controls => mapping::controls(core, index, server),
                 _ => {}
             }
         }
@@ -148,8 +153,8 @@ impl Plan {
     }
 
     pub fn next_wake(&self, core: &Core) -> Option<Duration> {
-        let windows = self.servers.iter().filter(|s| s.phase == Phase::Filter);
-        let slots = windows.filter_map(|s| s.window.closing.or(s.window.next));
+        let testing = |s: &&Server| matches!(s.phase, Phase::Filter | Phase::Again);
+        let slots = self.servers.iter().filter(testing).filter_map(|s| s.window.next_wake());
         let contacts = self.servers.iter().enumerate();
         let tcp = contacts
             .filter(|(i, s)| s.phase == Phase::Contact && core.find(*i, Role::Tcp).is_none())
@@ -245,7 +250,8 @@ fn contact(core: &mut Core, index: usize, server: &mut Server) {
         server.phase =
             if server.port.or(server.both).is_some() { Phase::Filter } else { Phase::Ready };
         if server.phase == Phase::Filter {
-            filter(core, index, server);
+            server.window = Window::first(server);
+            window::filter(core, index, server);
         }
         return;
     }
@@ -277,190 +283,4 @@ fn learn_alternates(core: &Core, contact: usize, server: &mut Server) {
     server.port = check_port(server.address, other)
         .is_ok()
         .then(|| SocketAddr::new(server.address.ip(), other.port()));
-}
-
-/// The filter test: sends one try per slot, the transactions in turn and in random order, so that
-/// a server that limits its rate cannot swallow always the same one.
-fn filter(core: &mut Core, index: usize, server: &mut Server) {
-    let answered = |core: &Core, role| core.was_answered(index, role);
-    let over = |core: &Core, role, wanted: bool| !wanted || core.is_settled(index, role);
-    let all_over = over(core, Role::FilterBoth, server.both.is_some())
-        && over(core, Role::FilterPort, server.port.is_some());
-    // An answer from the other address settles the question: nothing is filtered.
-    let open = answered(core, Role::FilterBoth);
-    if open || all_over || server.window.closing.is_some_and(|t| t <= core.now) {
-        for role in [Role::FilterBoth, Role::FilterPort, Role::Heartbeat] {
-            if let Some(test) = core.find(index, role) {
-                core.settle(test);
-            }
-        }
-        server.phase = Phase::Ready;
-        return;
-    }
-    if server.window.closing.is_some() || server.window.next.is_some_and(|t| t > core.now) {
-        return;
-    }
-    if server.window.turn.is_empty() && !next_round(core, index, server) {
-        return;
-    }
-    server.window.next = Some(core.now + SLOT);
-    if let Some(role) = server.window.turn.pop() {
-        match core.find(index, role) {
-            None => begin_filter(core, index, server, role),
-            Some(test) if !core.live[test].settled => core.send(test),
-            Some(_) => {}
-        }
-    }
-}
-
-/// Deals the turns of another round; false when the test has run long enough.
-fn next_round(core: &mut Core, index: usize, server: &mut Server) -> bool {
-    let rtt = loss::rtt(&core.record, index).unwrap_or(100.0);
-    let patience = loss::patience(rtt);
-    let sample = loss::sample(&core.record, index, ms(core.now), patience);
-    let rounds = server.window.round;
-    if rounds >= MAX_ROUNDS || sample.chance_all_lost(rounds) <= SILENCE_PLANNED {
-        let wait = Duration::from_micros(crate::probe::whole(patience * 1000.0));
-        server.window.closing = Some(core.now + wait);
-        return false;
-    }
-    let mut turn = vec![Role::Heartbeat];
-    turn.extend(server.port.map(|_| Role::FilterPort));
-    turn.extend(server.both.map(|_| Role::FilterBoth));
-    // The first round asks for the most telling answer first; the last of the turn goes first.
-    if rounds > 0 {
-        core.shuffle(&mut turn);
-    }
-    server.window.turn = turn;
-    server.window.round += 1;
-    true
-}
-
-fn begin_filter(core: &mut Core, index: usize, server: &Server, role: Role) {
-    let mut request = plain(role, index, server.socket, server.address, core);
-    request.schedule = Schedule::ByHand;
-    match (role, server.both, server.port) {
-        (Role::FilterBoth, Some(both), _) => {
-            request.change = Change::BOTH;
-            request.expected_from = both;
-        }
-        (Role::FilterPort, _, Some(port)) => {
-            request.change = Change::PORT;
-            request.expected_from = port;
-        }
-        _ => {}
-    }
-    core.plan(request);
-}
-
-/// The alternate whose silence the filtering verdict rests on, and which therefore sent the filter
-/// socket what the NAT may have refused.
-fn suspect(core: &Core, index: usize, server: &Server) -> Option<SocketAddr> {
-    let silent_port = server.port.filter(|_| !core.was_answered(index, Role::FilterPort));
-    if core.was_answered(index, Role::FilterBoth) {
-        server.both
-    } else {
-        silent_port.or(server.both)
-    }
-}
-
-fn begin_mapping(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
-    if core.socket(mapping) == Socket::Failed || !core.was_answered(index, Role::Contact) {
-        server.phase = Phase::Done;
-        return;
-    }
-    let targets = [
-        (Role::MapPrimary, Some(server.address), mapping),
-        (Role::MapBoth, server.both, mapping),
-        (Role::MapPort, server.port, mapping),
-        (Role::Poison, suspect(core, index, server), server.socket),
-    ];
-    // A few milliseconds apart: not a burst, and the order in which ports are given out shows.
-    let mut at = core.now;
-    for (role, to, socket) in targets {
-        if let Some(to) = to {
-            core.plan(Planned { not_before: at, ..plain(role, index, socket, to, core) });
-            at += Duration::from_millis(4);
-        }
-    }
-    let kept = core.mapped(index, Role::Contact).map(|m| m.port())
-        == core.local(server.socket).map(|l| l.port());
-    if !kept {
-        server.extra = Some(core.open(server.address));
-    }
-    server.phase = Phase::Mapping;
-}
-
-fn mapped(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
-    let needed = [
-        (Role::MapPrimary, true),
-        (Role::MapBoth, server.both.is_some()),
-        (Role::MapPort, server.port.is_some()),
-    ];
-    if needed.iter().any(|&(role, wanted)| wanted && !core.is_settled(index, role)) {
-        return;
-    }
-    let port_silent = !core.was_answered(index, Role::FilterPort);
-    let both_silent = !core.was_answered(index, Role::FilterBoth);
-    // Silence on the other port alone proves the strictest filter; only an answer from there
-    // leaves the other address to be controlled.
-    let (port, both) = (server.port, server.both);
-    if both_silent && port_silent && port.is_some() {
-        plan_control(core, index, server, mapping, Role::ControlPort);
-    } else if both_silent && both.is_some() {
-        plan_control(core, index, server, mapping, Role::ControlBoth);
-    }
-    plan_extra(core, index, server);
-    server.phase = Phase::Controls;
-    controls(core, index, server);
-}
-
-fn plan_extra(core: &mut Core, index: usize, server: &mut Server) {
-    let Some(extra) = server.extra else { return };
-    // Three mappings show how ports are chosen; a dependent mapping has shown them already.
-    let primary = core.mapped(index, Role::MapPrimary);
-    let dependent = [Role::MapBoth, Role::MapPort]
-        .iter()
-        .any(|&role| core.mapped(index, role).is_some_and(|m| Some(m) != primary));
-    if dependent || core.socket(extra) != Socket::Open {
-        server.extra = None;
-    } else {
-        let request = plain(Role::Extra, index, extra, server.address, core);
-        core.plan(request);
-    }
-}
-
-/// The pinhole control: an answer that must come in, because this socket has sent to where it
-/// comes from.
-fn plan_control(core: &mut Core, index: usize, server: &Server, mapping: usize, role: Role) {
-    let (change, from, opened) = match role {
-        Role::ControlPort => (Change::PORT, server.port, Role::MapPort),
-        _ => (Change::BOTH, server.both, Role::MapBoth),
-    };
-    let (Some(from), Some(here), Some(there)) =
-        (from, core.mapped(index, Role::MapPrimary), core.mapped(index, opened))
-    else {
-        return;
-    };
-    let mut request = plain(role, index, mapping, server.address, core);
-    request.change = change;
-    request.expected_from = from;
-    if here.port() != there.port() {
-        request.response_port = Some(there.port());
-    }
-    // With another external address for the alternate, no answer can be sent there.
-    if here.ip() == there.ip() {
-        core.plan(request);
-    }
-}
-
-fn controls(core: &mut Core, index: usize, server: &mut Server) {
-    let roles = [Role::ControlPort, Role::ControlBoth, Role::Poison, Role::Extra];
-    let open = roles.iter().any(|&role| {
-        core.is_waiting(index, role)
-            || core.find(index, role).is_some_and(|test| !core.live[test].settled)
-    });
-    if !open {
-        server.phase = Phase::Done;
-    }
 }

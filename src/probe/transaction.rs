@@ -21,20 +21,28 @@ pub(super) enum Role {
     FilterBoth,
     /// CHANGE-REQUEST for the port only, likewise.
     FilterPort,
+    /// CHANGE-REQUEST for the address only, where the other port shows nothing.
+    FilterAddress,
     /// A plain request repeated beside the filter tests: the socket works, and how much is lost.
     Heartbeat,
+    /// The same beside the test from the other address with the first port.
+    HeartbeatAgain,
     /// The mapping socket's request to the server.
     MapPrimary,
     /// The same to the other port of the same address.
     MapPort,
     /// The same to the other address and port.
     MapBoth,
+    /// The same to the other address, where the other port shows nothing.
+    MapAddress,
     /// The filter socket's own flow to where unsolicited packets came from.
     Poison,
     /// CHANGE-REQUEST for the port through an open pinhole.
     ControlPort,
     /// CHANGE-REQUEST for address and port through an open pinhole.
     ControlBoth,
+    /// CHANGE-REQUEST for the address through an open pinhole.
+    ControlAddress,
     /// A further mapping, to tell how ports are chosen.
     Extra,
     /// Does the server live, over TCP?

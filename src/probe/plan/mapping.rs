@@ -1,0 +1,224 @@
+//! The second part: one mapping socket asks every server and its other endpoints, and then for the
+//! answers that must come in through the pinholes it has opened.
+
+use super::window::{Window, asked_for, filter};
+use super::{Phase, Server, plain};
+use crate::probe::core::{Core, Planned, Socket};
+use crate::probe::transaction::Role;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// So many unanswered tries make an endpoint look dead. If it only lost them, nothing is lost but
+/// the time for another test.
+const LOOKS_DEAD: usize = 5;
+/// Between two new requests: not a burst, and the order in which ports are given out shows.
+const APART: Duration = Duration::from_millis(4);
+
+/// What of the other address is still to be asked.
+#[derive(Debug, Default)]
+pub(super) struct Later {
+    /// The other address and port waits until the other port is seen to live.
+    both: bool,
+    /// The filter test from the other address with the first port was made.
+    tested: bool,
+    /// The other address with the first port was asked.
+    address: bool,
+}
+
+impl Server {
+    /// The other address with the first port.
+    pub(super) fn other_address(&self) -> Option<SocketAddr> {
+        self.both.map(|both| SocketAddr::new(both.ip(), self.address.port()))
+    }
+}
+
+/// The alternate whose silence the filtering verdict rests on, and which therefore sent the filter
+/// socket what the NAT may have refused.
+fn suspect(core: &Core, index: usize, server: &Server) -> Option<SocketAddr> {
+    let silent_port = server.port.filter(|_| !core.was_answered(index, Role::FilterPort));
+    if core.was_answered(index, Role::FilterBoth) {
+        server.both
+    } else {
+        silent_port.or(server.both)
+    }
+}
+
+pub(super) fn begin(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
+    if core.socket(mapping) == Socket::Failed || !core.was_answered(index, Role::Contact) {
+        server.phase = Phase::Done;
+        return;
+    }
+    // Where neither alternate got through, the other port may be closed on the way. Then the filter
+    // test must be made from the other address, which nothing may touch before.
+    let silent = |role| !core.was_answered(index, role);
+    server.later.both = server.port.is_some()
+        && server.both.is_some()
+        && silent(Role::FilterBoth)
+        && silent(Role::FilterPort);
+    let both = server.both.filter(|_| !server.later.both);
+    let targets = [
+        (Role::MapPrimary, Some(server.address), mapping),
+        (Role::MapBoth, both, mapping),
+        (Role::MapPort, server.port, mapping),
+        (Role::Poison, suspect(core, index, server), server.socket),
+    ];
+    let mut at = core.now;
+    for (role, to, socket) in targets {
+        if let Some(to) = to {
+            core.plan(Planned { not_before: at, ..plain(role, index, socket, to, core) });
+            at += APART;
+        }
+    }
+    let kept = core.mapped(index, Role::Contact).map(|m| m.port())
+        == core.local(server.socket).map(|l| l.port());
+    if !kept {
+        server.extra = Some(core.open(server.address));
+    }
+    server.phase = Phase::Mapping;
+}
+
+pub(super) fn mapped(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
+    if server.later.both {
+        if core.was_answered(index, Role::MapPort) {
+            ask_both(core, index, server, mapping);
+        } else if looks_dead(core, index, Role::MapPort) {
+            test_again(core, index, server);
+            return;
+        }
+    } else if server.both.is_some()
+        && !server.later.address
+        && looks_dead(core, index, Role::MapBoth)
+    {
+        let undecided = core.was_answered(index, Role::FilterPort)
+            && !core.was_answered(index, Role::FilterBoth);
+        if undecided && !server.later.tested {
+            test_again(core, index, server);
+            return;
+        }
+        ask_address(core, index, server, mapping);
+    }
+    let needed = [
+        (Role::MapPrimary, true),
+        (Role::MapBoth, server.both.is_some()),
+        (Role::MapPort, server.port.is_some()),
+        (Role::MapAddress, server.later.address),
+    ];
+    if needed.iter().any(|&(role, wanted)| wanted && !core.is_settled(index, role)) {
+        return;
+    }
+    for role in wanted_controls(core, index, server) {
+        plan_control(core, index, server, mapping, role);
+    }
+    plan_extra(core, index, server);
+    server.phase = Phase::Controls;
+    controls(core, index, server);
+}
+
+/// Whether this endpoint has left enough tries unanswered.
+fn looks_dead(core: &Core, index: usize, role: Role) -> bool {
+    let Some(asked) = core.find(index, role) else { return false };
+    !core.was_answered(index, role)
+        && (core.live[asked].settled || core.record.transactions[asked].sent.len() > LOOKS_DEAD)
+}
+
+fn test_again(core: &mut Core, index: usize, server: &mut Server) {
+    server.window = Window::again();
+    server.later.tested = true;
+    server.phase = Phase::Again;
+    filter(core, index, server);
+}
+
+/// After the second filter test: what it had to wait for.
+pub(super) fn go_on(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
+    if server.later.both {
+        ask_both(core, index, server, mapping);
+    }
+    ask_address(core, index, server, mapping);
+    server.phase = Phase::Mapping;
+}
+
+fn ask_both(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
+    server.later.both = false;
+    if let Some(to) = server.both {
+        core.plan(plain(Role::MapBoth, index, mapping, to, core));
+    }
+}
+
+fn ask_address(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
+    server.later.address = true;
+    if let Some(to) = server.other_address() {
+        let request = plain(Role::MapAddress, index, mapping, to, core);
+        core.plan(Planned { not_before: core.now + APART, ..request });
+    }
+}
+
+/// Silence on the other port alone proves the strictest filter; otherwise the other address is to
+/// be controlled, at the port of it that lives.
+fn wanted_controls(core: &Core, index: usize, server: &Server) -> Vec<Role> {
+    let lives = |role| core.was_answered(index, role);
+    let silent = |role| core.find(index, role).is_some() && !lives(role);
+    if lives(Role::FilterBoth) || lives(Role::FilterAddress) {
+        return Vec::new();
+    }
+    let mut wanted = Vec::new();
+    if server.port.is_some() && silent(Role::FilterPort) && lives(Role::MapPort) {
+        wanted.push(Role::ControlPort);
+    } else if silent(Role::FilterBoth) && lives(Role::MapBoth) {
+        wanted.push(Role::ControlBoth);
+    } else if silent(Role::FilterAddress) && lives(Role::MapAddress) {
+        wanted.push(Role::ControlAddress);
+    }
+    wanted
+}
+
+fn plan_extra(core: &mut Core, index: usize, server: &mut Server) {
+    let Some(extra) = server.extra else { return };
+    // Three mappings show how ports are chosen; a dependent mapping has shown them already.
+    let primary = core.mapped(index, Role::MapPrimary);
+    let dependent = [Role::MapBoth, Role::MapPort, Role::MapAddress]
+        .iter()
+        .any(|&role| core.mapped(index, role).is_some_and(|m| Some(m) != primary));
+    if dependent || core.socket(extra) != Socket::Open {
+        server.extra = None;
+    } else {
+        let request = plain(Role::Extra, index, extra, server.address, core);
+        core.plan(request);
+    }
+}
+
+/// The pinhole control: an answer that must come in, because this socket has sent to where it
+/// comes from.
+fn plan_control(core: &mut Core, index: usize, server: &Server, mapping: usize, role: Role) {
+    let opened = match role {
+        Role::ControlPort => Role::MapPort,
+        Role::ControlAddress => Role::MapAddress,
+        _ => Role::MapBoth,
+    };
+    let (Some((change, from)), Some(here), Some(there)) =
+        (asked_for(server, role), core.mapped(index, Role::MapPrimary), core.mapped(index, opened))
+    else {
+        return;
+    };
+    let mut request = plain(role, index, mapping, server.address, core);
+    request.change = change;
+    request.expected_from = from;
+    if here.port() != there.port() {
+        request.response_port = Some(there.port());
+    }
+    // With another external address for the alternate, no answer can be sent there.
+    if here.ip() == there.ip() {
+        core.plan(request);
+    }
+}
+
+pub(super) fn controls(core: &mut Core, index: usize, server: &mut Server) {
+    let roles =
+        [Role::ControlPort, Role::ControlBoth, Role::ControlAddress, Role::Poison, Role::Extra];
+    let open = roles.iter().any(|&role| {
+        core.is_waiting(index, role)
+            || core.find(index, role).is_some_and(|test| !core.live[test].settled)
+    });
+    if !open {
+        server.phase = Phase::Done;
+    }
+}
