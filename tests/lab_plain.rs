@@ -21,15 +21,18 @@ use tokio::sync::{oneshot, watch};
 const PORT: u16 = experiment::PORT;
 
 fn main() -> ExitCode {
-    match supervisor::enter() {
+    match supervisor::enter(supervisor::Terminal::Shared) {
         Ok(supervisor::Role::Front(code)) => code,
-        Ok(supervisor::Role::Lab) => match run() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(e) => {
-                eprintln!("lab_plain: FAILED: {e}");
-                ExitCode::FAILURE
+        Ok(supervisor::Role::Lab(wishes)) => {
+            drop(wishes);
+            match run() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(e) => {
+                    eprintln!("lab_plain: FAILED: {e}");
+                    ExitCode::FAILURE
+                }
             }
-        },
+        }
         Err(e) => {
             eprintln!("SKIPPED: {e}");
             let required = std::env::var_os("NATSCOPE_REQUIRE_LAB").is_some_and(|v| v == "1");
@@ -132,7 +135,7 @@ async fn ask(client: &Namespace, asked: Asked) -> Result<(Facts, Duration), Stri
     let servers = asked.servers().into_iter().map(|a| (format!("stun:{a}"), a)).collect();
     let probing = client.submit(move || async move {
         let began = Instant::now();
-        let config = Config { servers, budget: Duration::from_secs(20) };
+        let config = Config { servers, budget: Duration::from_secs(20), fixed: false };
         let record = probe::run(config, &probe::Options::default(), stop, &mut |_| {}).await;
         record.map(|record| (record, began.elapsed())).map_err(text)
     });

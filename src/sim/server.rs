@@ -60,6 +60,8 @@ pub enum DeadPart {
     Corner,
     /// The alternate port of the primary address only.
     Port,
+    /// The alternate port of both addresses: a firewall on the way lets only the usual one pass.
+    OtherPort,
 }
 
 /// How CHANGE-REQUEST is misunderstood.
@@ -269,6 +271,7 @@ impl Server {
                     DeadPart::Address => corner.ip,
                     DeadPart::Corner => corner.ip && corner.port,
                     DeadPart::Port => !corner.ip && corner.port,
+                    DeadPart::OtherPort => corner.port,
                 };
                 is.then_some((sends, icmp))
             }

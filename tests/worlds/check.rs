@@ -14,6 +14,7 @@ use std::time::Duration;
 pub fn faults(world: &World, outcome: &Outcome, judgement: &Judgement) -> Vec<String> {
     let mut faults = lies(world, &judgement.facts);
     faults.extend(hurry(&outcome.record));
+    faults.extend(crate::shown::left_open(world, &judgement.facts));
     if honest(world) {
         faults.extend(unsure(world, &judgement.facts));
     }

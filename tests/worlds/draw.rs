@@ -42,6 +42,8 @@ pub fn world(seed: u64) -> World {
             (twin.primary, twin.alternate) = (twin.alternate, twin.primary);
         }
         servers[1] = twin;
+    } else if rng.random_bool(0.3) {
+        make_plain(rng, &mut servers);
     }
     World {
         seed,
@@ -55,6 +57,24 @@ pub fn world(seed: u64) -> World {
         } else {
             Duration::from_secs(20)
         },
+    }
+}
+
+/// Plain servers, which is what nearly everybody has: most of these become plain, some of them ports
+/// of one address, and most have nothing else wrong with them.
+fn make_plain(rng: &mut StdRng, servers: &mut [ServerSpec]) {
+    for (index, server) in (0..).zip(servers.iter_mut()) {
+        if rng.random_bool(0.7) {
+            server.faults.clear();
+        }
+        if rng.random_bool(0.75) {
+            server.faults.push(Fault::Plain);
+        }
+        if index > 0 && rng.random_bool(0.4) {
+            let first: std::net::IpAddr = Ipv4Addr::new(203, 0, 113, 1).into();
+            server.primary = SocketAddr::new(first, 3478 + 10 * index);
+            server.alternate.set_port(3479 + 10 * index);
+        }
     }
 }
 
@@ -142,7 +162,10 @@ fn fault(rng: &mut StdRng) -> Fault {
         2 | 3 => Fault::DropsChange,
         4 => Fault::RefusesChange,
         5..8 => Fault::Dead {
-            part: *pick(rng, &[DeadPart::Address, DeadPart::Corner, DeadPart::Port]),
+            part: *pick(
+                rng,
+                &[DeadPart::Address, DeadPart::Corner, DeadPart::Port, DeadPart::OtherPort],
+            ),
             sends: rng.random_bool(0.3),
             icmp: rng.random_bool(0.3),
         },

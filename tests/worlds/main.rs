@@ -6,6 +6,7 @@
 mod check;
 mod draw;
 mod regressions;
+mod shown;
 
 use draw::{millis, server};
 use natscope::nat::{Allocation, Classic, Filtering, Mapping, NatSpec};
@@ -133,6 +134,40 @@ fn the_commonest_nats_are_known_in_time() {
         let (took, facts) = run(&world);
         assert_eq!(facts.classic.value(), Some(&Classic::FullCone));
         assert!(took <= millis(150.0), "eim-eif: {took:?}");
+    }
+}
+
+/// Only the usual port passes on the way to the server: what its other address can show at that port
+/// is shown.
+#[test]
+fn a_port_that_is_closed_on_the_way_costs_nothing_that_the_other_address_can_show() {
+    use natscope::sim::server::{DeadPart, Fault};
+    use {Filtering as F, Mapping as M};
+    let strict = [F::AddressDependent, F::AddressAndPortDependent];
+    let dependent = [M::AddressDependent, M::AddressAndPortDependent];
+    for (icmp, seed) in [false, true].into_iter().flat_map(|icmp| (0..20).map(move |s| (icmp, s))) {
+        for (mapping, filtering) in M::ALL.iter().flat_map(|&m| F::ALL.iter().map(move |&f| (m, f)))
+        {
+            let nat = NatSpec::new(mapping, filtering, Allocation::Preserving);
+            let mut world = plain_world(seed, nat, millis(20.0), 0.0);
+            let part = DeadPart::OtherPort;
+            world.servers[0].faults = vec![Fault::Dead { part, sends: false, icmp }];
+            let facts = run(&world).1;
+            let (mappings, filterings): (&[M], &[F]) = (
+                if mapping == M::EndpointIndependent {
+                    &[M::EndpointIndependent]
+                } else {
+                    &dependent
+                },
+                if filtering == F::EndpointIndependent {
+                    &[F::EndpointIndependent]
+                } else {
+                    &strict
+                },
+            );
+            assert_eq!(facts.mapping.possible(), mappings, "{world:#?}\n{facts:#?}");
+            assert_eq!(facts.filtering.possible(), filterings, "{world:#?}\n{facts:#?}");
+        }
     }
 }
 

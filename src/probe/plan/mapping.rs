@@ -85,17 +85,17 @@ pub(super) fn mapped(core: &mut Core, index: usize, server: &mut Server, mapping
             test_again(core, index, server);
             return;
         }
-    } else if server.both.is_some()
-        && !server.later.address
-        && looks_dead(core, index, Role::MapBoth)
-    {
+    } else if server.both.is_some() && !server.later.address {
+        let dead = |role| looks_dead(core, index, role);
         let undecided = core.was_answered(index, Role::FilterPort)
             && !core.was_answered(index, Role::FilterBoth);
-        if undecided && !server.later.tested {
+        if dead(Role::MapBoth) && undecided && !server.later.tested {
             test_again(core, index, server);
             return;
         }
-        ask_address(core, index, server, mapping);
+        if dead(Role::MapBoth) || dead(Role::MapPort) {
+            ask_address(core, index, server, mapping);
+        }
     }
     let needed = [
         (Role::MapPrimary, true),
