@@ -1,4 +1,5 @@
 //! `--bind ADDR:PORT` on loopback, against a server of our own.
+#![allow(clippy::disallowed_types)] // there are servers in it
 
 use serde_json::Value;
 use std::net::UdpSocket;

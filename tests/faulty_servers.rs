@@ -268,3 +268,54 @@ fn silent_server() {
 fn server_that_answers_only_over_tcp() {
     nothing_told("only-tcp");
 }
+
+/// The server answers, and nothing that it says of this host is used.
+fn nothing_used(fault: &str, id: &str) {
+    let Some(probed) = with(fault) else { return };
+    for (one, (name, _)) in probed.iter().zip(TRUTHS) {
+        one.assert_could_not_tell();
+        assert_eq!(one.fact("nat"), None, "{name}: {one:#?}");
+        assert_eq!(one.fact("port_preservation"), None, "{name}: {one:#?}");
+        assert!(findings(one).contains(&id), "{name}: {one:#?}");
+        assert!(!findings(one).contains(&"silent"), "{name}: {one:#?}");
+    }
+}
+
+#[test]
+fn a_balancer_before_the_server() {
+    nothing_used("balancer", "proxy-before-server");
+}
+
+#[test]
+fn a_server_that_wants_credentials() {
+    nothing_used("auth", "wants-credentials");
+}
+
+/// What is odd about the answers costs nothing.
+fn everything_told(fault: &str) {
+    let Some(probed) = with(fault) else { return };
+    for (one, (_, truth)) in probed.iter().zip(TRUTHS) {
+        one.assert_exactly(&truth[..4], "proven");
+    }
+}
+
+#[test]
+fn addresses_written_as_ipv4_mapped() {
+    everything_told("mapped6");
+}
+
+#[test]
+fn answers_without_padding() {
+    everything_told("unpadded");
+}
+
+#[test]
+fn the_first_answer_after_three_and_a_half_seconds() {
+    let Some(probed) = with("later") else { return };
+    for (one, (name, _)) in probed.iter().zip(TRUTHS) {
+        // that much takes one answer; what more there is time for depends on the budget
+        let nat = one.fact("nat").map(|fact| fact.0);
+        let truth = if name == "open" { "false" } else { "true" };
+        assert_eq!(nat.as_deref(), Some(truth), "{name}: {one:#?}");
+    }
+}

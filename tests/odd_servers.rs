@@ -1,6 +1,7 @@
 //! `natscope probe` on loopback, where nothing is translated, against servers as they are found in
 //! the field: misdeployed, refusing, damaged, answering from elsewhere. Each is named for what it
 //! is, and no fact is false.
+#![allow(clippy::disallowed_types)] // there are servers in it
 
 use serde_json::Value;
 use std::io::Read;

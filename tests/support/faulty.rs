@@ -35,6 +35,11 @@ pub const FAULTS: &[&str] = &[
     "nothing-listens",
     "silent",
     "only-tcp",
+    "balancer",
+    "mapped6",
+    "unpadded",
+    "auth",
+    "later",
 ];
 
 /// One of the four sockets: (alternate address, alternate port).
@@ -134,6 +139,31 @@ fn answers(
         "duplicated" => {
             [0, 30, 400].map(|ms| Answer { after: Duration::from_millis(ms), ..good(asked) }).into()
         }
+        // over a satellite, or by a modem that wakes up
+        "later" => vec![Answer { after: Duration::from_millis(3500), ..good(asked) }],
+        "auth" => vec![Answer { bytes: unauthorized(request), ..good(site) }],
+        "balancer" => {
+            let seen = SocketAddr::from(([10, 0, 0, 9], from.port()));
+            let bytes = success(request, seen, address(asked), other(fault, site));
+            vec![Answer { bytes, ..good(asked) }]
+        }
+        "mapped6" => {
+            let seen = match from.ip() {
+                std::net::IpAddr::V4(v4) => {
+                    SocketAddr::new(v4.to_ipv6_mapped().into(), from.port())
+                }
+                std::net::IpAddr::V6(_) => from,
+            };
+            let bytes = success(request, seen, address(asked), other(fault, site));
+            vec![Answer { bytes, ..good(asked) }]
+        }
+        "unpadded" => {
+            let mut answer = good(asked);
+            answer.bytes.splice(20..20, *b"\x80\x22\0\x0dodd server v1");
+            let length = u16::try_from(answer.bytes.len() - 20).expect("short");
+            answer.bytes.splice(2..4, length.to_be_bytes());
+            vec![answer]
+        }
         "garbage" => garbage(&good(asked).bytes, seen)
             .into_iter()
             .map(|bytes| Answer { bytes, ..good(asked) })
@@ -183,6 +213,20 @@ fn refusal(request: &Message) -> Vec<u8> {
         code: 420,
         reason: "Unknown Attribute",
         unknown: &[0x0003],
+        software: None,
+        fingerprint: false,
+        classic: None,
+    };
+    stun::encode_error(request.id, &response, &mut bytes);
+    bytes
+}
+
+fn unauthorized(request: &Message) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let response = ErrorResponse {
+        code: 401,
+        reason: "Unauthorized",
+        unknown: &[],
         software: None,
         fingerprint: false,
         classic: None,
