@@ -5,12 +5,15 @@
 #[path = "common/netns.rs"]
 mod netns;
 
+#[path = "common/websocket.rs"]
+mod websocket;
+
 use netns::Serve;
-use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
+use websocket::{frame, hear, join, upgrade};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,13 +42,7 @@ impl Rooms {
 
     /// A connection from 127.0.0.`source`.
     fn tcp(&self, source: u8) -> TcpStream {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, source), 0));
-        socket.bind(&from.into()).expect("loopback");
-        socket.connect(&self.at.into()).expect("it listens");
-        let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        stream
+        websocket::connect(self.at, source)
     }
 
     /// One that has shaken hands.
@@ -58,65 +55,9 @@ impl Rooms {
 
     fn join(&self, source: u8, room: &str) -> (TcpStream, String) {
         let mut stream = self.open(source);
-        let join = format!(r#"{{"type":"join","room":"{room}","version":1}}"#);
-        stream.write_all(&frame(0x81, join.as_bytes())).expect("sent");
+        stream.write_all(&join(room)).expect("sent");
         let said = hear(&mut stream).unwrap_or_default();
         (stream, said)
-    }
-}
-
-/// Asks for a WebSocket; the head of the answer.
-fn upgrade(stream: &mut TcpStream, more: &str) -> String {
-    let request = format!(
-        "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{more}\r\n"
-    );
-    let mut head = Vec::new();
-    if stream.write_all(request.as_bytes()).is_err() {
-        return String::new();
-    }
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
-        head.extend(byte);
-    }
-    String::from_utf8_lossy(&head).into_owned()
-}
-
-/// A frame of a client, under the mask 0.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![first];
-    match u16::try_from(payload.len()).expect("short") {
-        length @ 0..=125 => out.push(0x80 | u8::try_from(length).expect("short")),
-        length => {
-            out.push(0x80 | 126);
-            out.extend(length.to_be_bytes());
-        }
-    }
-    out.extend([0; 4]);
-    out.extend(payload);
-    out
-}
-
-/// The next text of the server; `None` when it has closed.
-fn hear(stream: &mut TcpStream) -> Option<String> {
-    loop {
-        let mut head = [0; 2];
-        stream.read_exact(&mut head).ok()?;
-        let length = match head[1] {
-            126 => {
-                let mut long = [0; 2];
-                stream.read_exact(&mut long).ok()?;
-                usize::from(u16::from_be_bytes(long))
-            }
-            short => usize::from(short),
-        };
-        let mut payload = vec![0; length];
-        stream.read_exact(&mut payload).ok()?;
-        match head[0] {
-            0x81 => return Some(String::from_utf8(payload).expect("text")),
-            0x88 => return None,
-            _ => {}
-        }
     }
 }
 
@@ -214,9 +155,8 @@ fn one_address_cannot_have_all_the_rooms() {
         if !upgrade(&mut stream, "").starts_with("HTTP/1.1 101 ") {
             continue;
         }
-        let join = format!(r#"{{"type":"join","room":"room{n}","version":1}}"#);
         // a refusal may come before the request is sent
-        let _ = stream.write_all(&frame(0x81, join.as_bytes()));
+        let _ = stream.write_all(&join(&format!("room{n}")));
         taken.extend(hear(&mut stream).filter(|said| said.contains("joined")).map(|_| stream));
     }
     assert_eq!(taken.len(), 64);
