@@ -58,10 +58,10 @@ fn flooded_by(frame: &[u8]) -> (u64, String) {
 #[test]
 fn a_server_that_pings_and_does_not_read_filled_the_memory() {
     let ping = [&[0x89, 125][..], &[b'x'; 125]].concat();
-    let pong = [&[0x8a, 125][..], &[b'x'; 125]].concat();
+    let answer = [&[0x8a, 125][..], &[b'x'; 125]].concat();
     let binary = [&[0x82, 125][..], &[b'x'; 125]].concat();
     let text = [&[0x81, 4][..], b"null"].concat();
-    for frame in [ping, pong, binary, text] {
+    for frame in [ping, answer, binary, text] {
         let (most, said) = flooded_by(&frame);
         assert!(said.contains("without pause"), "{most} KiB: {said}");
     }

@@ -94,7 +94,9 @@ fn a_closed_terminal_still_gives_a_report() {
         let folder = tempfile::tempdir().unwrap();
         let (mut probe, _silent) = asking(folder.path());
         // as `timeout` sends them: to the program and to its group
-        signals.iter().for_each(|&signal| send(&probe, signal));
+        for &signal in signals {
+            send(&probe, signal);
+        }
         assert_eq!(probe.wait().unwrap().code(), Some(3), "{signals:?}");
         let report = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
         assert_eq!(parse(&report)["paths"][0]["cut_short"], true, "{signals:?}");

@@ -68,10 +68,13 @@ fn direct_and_relayed_are_measured_in_one_run() {
     assert_eq!(output.status.code(), Some(0), "{}\n{document:#}", stderr(&output));
     assert_eq!(document["schema"], "natscope-cost/1");
     assert_eq!(document["complete"], true, "{document:#}");
+    let system = &document["system"];
+    assert_eq!(system["natscope"], env!("CARGO_PKG_VERSION"));
+    assert!(system["kernel"].is_string() && system["nft"].is_string(), "{system}");
     assert!((0.0..=1.0).contains(&number(&document, "/others")), "{document:#}");
     check_way(&document["direct"], "direct");
     let relays = document["relays"].as_array().unwrap();
-    let coturn = Command::new("turnserver").arg("--version").output().is_ok();
+    let coturn = Command::new(natscope::lab::coturn::program()).arg("--version").output().is_ok();
     assert_eq!(relays.len(), if coturn { 2 } else { 1 }, "{document:#}");
     relays.iter().for_each(check_relay);
     let wire = document["wire"].as_array().unwrap();

@@ -17,10 +17,38 @@ fn program() -> std::path::PathBuf {
     assert_cmd::cargo::cargo_bin!("natscope").to_path_buf()
 }
 
-fn start(args: &[&str]) -> Child {
-    let mut command = Command::new(program());
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().unwrap()
+/// A program that does not outlive its test.
+struct Running(Child);
+
+impl std::ops::Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // it has ended, if all went well
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn piped(command: &mut Command) -> Running {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running(command.spawn().unwrap())
+}
+
+fn start(args: &[&str]) -> Running {
+    piped(Command::new(program()).args(args).stdin(Stdio::null()))
 }
 
 fn send(child: &Child, signal: Signal) {
@@ -28,7 +56,7 @@ fn send(child: &Child, signal: Signal) {
 }
 
 /// Waits for its end, which must come soon; all that it said.
-fn end(mut child: Child) -> (ExitStatus, String) {
+fn end(mut child: Running) -> (ExitStatus, String) {
     let until = Instant::now() + Duration::from_secs(40);
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -53,7 +81,7 @@ fn code(status: ExitStatus) -> i32 {
 }
 
 /// Runs a script on a host in the lab until it has said `ready`.
-fn ready(script: &str) -> Child {
+fn ready(script: &str) -> Running {
     let script = format!("{script}; echo ready; while :; do sleep 60 & wait; done");
     let mut child = start(&["lab", "exec", "--no-server", "eim-apdf", "--", "sh", "-c", &script]);
     let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -135,13 +163,8 @@ fn a_lab_started_where_interrupts_are_ignored_is_interrupted_all_the_same() {
          read -r _ignored <&3; kill -INT $!; wait $!; echo code $?",
         program().display()
     );
-    let mut child = Command::new("bash")
-        .args(["-c", &script.replace("<&3", "")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        piped(Command::new("bash").args(["-c", &script.replace("<&3", "")]).stdin(Stdio::piped()));
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     out.read_line(&mut line).unwrap();
@@ -154,7 +177,7 @@ fn a_lab_started_where_interrupts_are_ignored_is_interrupted_all_the_same() {
 }
 
 /// A program on a terminal of its own, by `script` of util-linux; `None` where that is missing.
-fn on_terminal(shell: &str, command: &str) -> Option<Child> {
+fn on_terminal(shell: &str, command: &str) -> Option<Running> {
     let there = |program: &str| {
         Command::new("which").arg(program).output().is_ok_and(|o| o.status.success())
     };
@@ -164,14 +187,9 @@ fn on_terminal(shell: &str, command: &str) -> Option<Child> {
         assert!(!required, "NATSCOPE_REQUIRE_LAB=1, but script or {shell} is not installed");
         return None;
     }
-    let child = Command::new("script")
-        .args(["-qec", command, "/dev/null"])
-        .env("SHELL", shell)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    Some(child.unwrap())
+    let mut script = Command::new("script");
+    script.args(["-qec", command, "/dev/null"]).env("SHELL", shell).stdin(Stdio::piped());
+    Some(piped(&mut script))
 }
 
 #[test]
@@ -221,13 +239,7 @@ fn scarce_memory_is_told_and_no_thread_panics() {
     }
     for kib in [100_000, 150_000, 200_000, 250_000, 300_000, 400_000, 800_000] {
         let script = format!("ulimit -v {kib}; exec '{}' lab certify", program().display());
-        let child = Command::new("sh")
-            .args(["-c", &script])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let child = piped(Command::new("sh").args(["-c", &script]).stdin(Stdio::null()));
         let (status, said) = end(child);
         assert!(matches!(status.code(), Some(0 | 1 | 4)), "{kib} KiB: {status} {said}");
         assert!(!said.contains("thread has ended"), "{kib} KiB: {said}");
@@ -249,20 +261,18 @@ fn a_partial_proc_is_named() {
             "{cover}; exec '{}' lab exec --no-server eim-apdf -- true",
             program().display()
         );
-        let child = Command::new("unshare")
-            .args([
-                if root { "-m" } else { "-Urm" },
-                "--propagation",
-                "private",
-                "sh",
-                "-c",
-                &script,
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let child = piped(
+            Command::new("unshare")
+                .args([
+                    if root { "-m" } else { "-Urm" },
+                    "--propagation",
+                    "private",
+                    "sh",
+                    "-c",
+                    &script,
+                ])
+                .stdin(Stdio::null()),
+        );
         let (status, said) = end(child);
         let told = said.contains("/proc") && said.contains("--privileged");
         assert!(status.success() || (status.code() == Some(1) && told), "{cover}: {said}");

@@ -105,9 +105,11 @@ fn a_wrong_password_is_told_from_everything_else() {
     if coturn::installed() {
         let coturn = Coturn::start(&[], None);
         let wrong = Server { password: "wrong".to_owned(), ..server(coturn.address, Over::Udp) };
-        let realm = "natscope.test".to_owned();
-        let reason = "Unauthorized".to_owned();
-        assert_eq!(run(failure(wrong)), Failure::Unauthorized { realm, reason });
+        let failed = run(failure(wrong));
+        // the words beside the code are 4.6's; 4.17 sends none
+        let told =
+            matches!(&failed, Failure::Unauthorized { realm, .. } if realm == "natscope.test");
+        assert!(told, "{failed:?}");
     }
 }
 

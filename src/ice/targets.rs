@@ -6,7 +6,7 @@
 //! - addresses that no host has: 0.0.0.0/8, multicast, broadcast, 240.0.0.0/4, the IPv6 ranges that
 //!   are not assigned;
 //! - loopback addresses, unless this side is on loopback itself (`--bind 127.0.0.1`);
-//! - link-local addresses (169.254.0.0/16, where clouds keep credentials; fe80::/10), unless this
+//! - link-local addresses (169.254.0.0/16, where clouds keep credentials; `fe80::/10`), unless this
 //!   side has one of that family;
 //! - ports below 1024 but for 80 and 443 of public addresses, as libwebrtc has it: no peer's socket
 //!   is there, and NATs keep user ports above (RFC 4787 section 4.2.2). Of the ports above, those of

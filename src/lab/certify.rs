@@ -1,5 +1,6 @@
 //! Certification: the label of a NAT held against what the prober measured behind it. Pure.
 
+use super::system::System;
 use crate::nat::{Bug, NatSpec, Translation};
 use crate::probe::fact::{Fact, Facts};
 use schemars::JsonSchema;
@@ -22,6 +23,9 @@ pub struct Certificate {
     pub complete: bool,
     /// Wall-clock seconds from nothing to the last row.
     pub seconds: f64,
+    /// What it was measured with; documents of older versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<System>,
 }
 
 impl Certificate {
@@ -178,6 +182,7 @@ mod tests {
             rows: vec![Row::new(&spec, &facts(), 0.5), Row::failed(&spec, "stopped", 0.0)],
             complete: true,
             seconds: 1.0,
+            system: None,
         };
         insta::assert_json_snapshot!(document);
     }

@@ -6,6 +6,7 @@ mod shares;
 pub use need::{Need, PairNeed, Range, Ranges};
 pub use shares::{DEFAULT as DEFAULT_SHARES, Share, Shares, SharesError, Source};
 
+use super::system::System;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -52,6 +53,9 @@ pub struct Cost {
     pub field: Vec<String>,
     /// What a number of calls costs.
     pub plan: Plan,
+    /// What it was measured with; documents of older versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<System>,
 }
 
 /// One way from peer to peer.
@@ -342,6 +346,7 @@ impl Cost {
             need,
             field: FIELD.iter().map(|&note| note.to_owned()).collect(),
             plan: Plan::default(),
+            system: None,
         }
     }
 

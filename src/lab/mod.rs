@@ -8,11 +8,13 @@
 pub mod catalogue;
 pub mod certify;
 pub mod cost;
+pub mod coturn;
 pub mod matrix;
 pub mod nft_json;
 pub mod plan;
 pub mod rules;
 pub mod scenario;
+pub mod system;
 pub mod traffic;
 
 #[cfg(target_os = "linux")]

@@ -3,6 +3,7 @@
 use super::catalogue::{self, Catalogue, CatalogueError};
 use super::certify::Row;
 use super::matrix::{Cell, called};
+use super::system::System;
 use crate::nat::pair::{PeerKind, Verdict};
 use crate::nat::{Classic, NatSpec};
 use crate::probe::fact::Facts;
@@ -60,6 +61,9 @@ pub struct ScenarioResult {
     /// The connection to the peer of the scenario, when it names one: the client is `a`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<Cell>,
+    /// What it was measured with; documents of older versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<System>,
 }
 
 impl ScenarioResult {
@@ -154,6 +158,7 @@ impl Scenario {
             meaning: meaning(facts, &peers),
             peers,
             connection: None,
+            system: None,
         }
     }
 }

@@ -26,6 +26,7 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod linux {
     use super::netns::{self, Serve};
+    use natscope::lab::coturn;
     use nix::sched::{CpuSet, sched_setaffinity};
     use nix::sys::socket::{
         MsgFlags, MultiHeaders, SockaddrIn, SockaddrStorage, recvmmsg, sendmmsg,
@@ -108,12 +109,18 @@ mod linux {
             contestant("bare echo", bare.0.id(), 7),
             contestant("natscope serve", ours.id(), 3478),
         ];
-        let mut coturn = pinned("turnserver");
-        coturn.args(["-n", "--listening-ip", HOST, "--listening-port", "3480", "--stun-only"]);
-        coturn.args(["--no-tcp", "--no-tls", "--no-dtls", "--no-cli", "--log-file", "stdout"]);
-        coturn.args(["--pidfile", "/dev/null", "--relay-threads", "1", "--no-rfc5780"]);
-        let there = Command::new("turnserver").arg("--version").output().is_ok();
-        let coturn = there.then(|| Running(coturn.spawn().expect("it starts")));
+        let said = Command::new(coturn::program()).arg("--version").output().ok();
+        let said = said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned());
+        let version = said.as_deref().and_then(coturn::Version::of);
+        let coturn = version.map(|version| {
+            println!("coturn {version}");
+            let mut coturn = pinned(&coturn::program().to_string_lossy());
+            coturn.args(version.options(false));
+            coturn.args(["--listening-ip", HOST, "--listening-port", "3480", "--stun-only"]);
+            coturn.args(["--no-tcp", "--no-tls", "--min-port", "49152", "--max-port", "50000"]);
+            coturn.args(["--pidfile", "/dev/null", "--relay-threads", "1"]);
+            Running(coturn.spawn().expect("it starts"))
+        });
         if let Some(coturn) = &coturn {
             contestants.push(contestant("coturn turnserver", coturn.0.id(), 3480));
         } else {

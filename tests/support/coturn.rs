@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test binary uses its own part
 #![allow(clippy::disallowed_types)] // free ports are found by sockets
 
+use natscope::lab::coturn;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -19,13 +20,19 @@ pub struct Coturn {
 
 /// Whether coturn is here. Says SKIPPED when it is not; that fails where the lab is required.
 pub fn installed() -> bool {
-    if Command::new("turnserver").arg("--version").output().is_ok() {
+    if version().is_some() {
         return true;
     }
     println!("SKIPPED: coturn's turnserver is not installed");
     let required = std::env::var("NATSCOPE_REQUIRE_LAB").is_ok_and(|v| v == "1");
     assert!(!required, "NATSCOPE_REQUIRE_LAB=1, but coturn's turnserver is not installed");
     false
+}
+
+/// The version of the one that is here.
+pub fn version() -> Option<coturn::Version> {
+    let output = Command::new(coturn::program()).arg("--version").output().ok()?;
+    coturn::Version::of(&String::from_utf8_lossy(&output.stdout))
 }
 
 /// A port that is free for UDP and TCP on loopback.
@@ -45,9 +52,9 @@ impl Coturn {
     pub fn start(options: &[&str], certificate: Option<(&Path, &Path)>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (port, tls) = (free_port(), free_port());
-        let mut command = Command::new("turnserver");
-        command.args(["-n", "--no-cli", "-L", "127.0.0.1", "--allow-loopback-peers", "--no-dtls"]);
-        command.args(["-r", "natscope.test", "--log-file", "stdout", "--simple-log"]);
+        let mut command = Command::new(coturn::program());
+        command.args(version().expect("its version").options(true));
+        command.args(["-L", "127.0.0.1", "--allow-loopback-peers", "-r", "natscope.test"]);
         command.args(["-p", &port.to_string(), "--tls-listening-port", &tls.to_string()]);
         command.arg("--pidfile").arg(folder.path().join("pid"));
         command.arg("--userdb").arg(folder.path().join("db"));
@@ -71,8 +78,7 @@ impl Coturn {
             let before = said.len();
             let read = log.read_line(&mut said).expect("its log");
             assert!(read > 0, "turnserver ended:\n{said}");
-            // the last of its threads
-            if said[before..].contains("IO method (admin thread)") {
+            if coturn::is_ready(&said[before..]) {
                 break;
             }
         }

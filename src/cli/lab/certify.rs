@@ -5,8 +5,9 @@ use super::{Format, code, find_all, inside, json, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output::{self, Files, Target};
 use crate::lab::certify::{Certificate, Row, SCHEMA};
-use crate::lab::kernel::experiment;
 use crate::lab::kernel::wishes::Wishes;
+use crate::lab::kernel::{experiment, nft};
+use crate::lab::system::System;
 use crate::nat::{Filtering, Mapping, NatSpec};
 use crate::probe::judge::judge;
 use clap::Args;
@@ -71,6 +72,7 @@ async fn certify(
         complete: rows.len() == specs.len(),
         rows,
         seconds: began.elapsed().as_secs_f64(),
+        system: Some(nft::system()),
     };
     files.deliver(args.format, |format, _| render(&document, format))?;
     Ok(code(if document.agrees() {
@@ -123,7 +125,15 @@ fn render(document: &Certificate, format: Format) -> Result<String, Failure> {
         document.seconds,
         if document.complete { "" } else { "; stopped before the rest was measured" }
     );
+    text += &measured_with(format, document.system.as_ref());
     Ok(text)
+}
+
+/// The versions, as a line of their own.
+pub(super) fn measured_with(format: Format, system: Option<&System>) -> String {
+    let Some(system) = system else { return String::new() };
+    let gap = if format == Format::Markdown { "\n" } else { "" };
+    format!("{gap}{}\n", safe(format, &format!("Measured with {system}.")))
 }
 
 pub(super) fn plain(value: &Value) -> String {

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 const ABOUT: &str = "\
 Two peers behind NATs in a lab on this machine, connected directly and through relays in
-one run: `natscope serve --turn`, and coturn when its `turnserver` is installed. It takes
-about 15 seconds. Ctrl-C ends it with what was measured so far (exit code 3).
+one run: `natscope serve --turn`, and coturn when its `turnserver` is installed, or where
+NATSCOPE_TURNSERVER names one. It takes about 15 seconds. Ctrl-C ends it with what was
+measured so far (exit code 3).
 
 The round trips are what a relay adds by itself; on the internet the detour to it comes
 on top. Loads and processor time are those of this machine's processors, which the peers
@@ -116,6 +117,9 @@ fn render(cost: &Cost, format: Format) -> Result<String, Failure> {
             if cost.complete { "." } else { "; stopped before everything was measured." }
         ),
     );
+    if let Some(versions) = versions(cost) {
+        text += &sentence(format, &versions);
+    }
     if let Some(others) = cost.others.filter(|&others| others > BUSY) {
         let said = format!(
             "Other programs took {} of the processors meanwhile, which makes loads and 99th percentiles worse: measure again when the machine is idle.",
@@ -124,6 +128,17 @@ fn render(cost: &Cost, format: Format) -> Result<String, Failure> {
         text += &sentence(format, &said);
     }
     Ok(text.trim_end().to_owned() + "\n")
+}
+
+/// What was measured, and with what.
+fn versions(cost: &Cost) -> Option<String> {
+    let own = cost.system.as_ref()?;
+    let foreign = cost.relays.iter().filter(|relay| relay.name != "natscope");
+    let named = foreign.map(|relay| {
+        let version = relay.version.as_deref().unwrap_or("of unknown version");
+        format!(", {} {version}", relay.name)
+    });
+    Some(format!("Measured with {own}{}.", named.collect::<String>()))
 }
 
 /// A figure, or that there is none.

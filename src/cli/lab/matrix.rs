@@ -4,6 +4,7 @@ use super::{code, find, inside, json, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output::{self, ByExtension, Files, Target};
 use crate::lab::kernel::matrix::{self, ATTEMPTS, Step};
+use crate::lab::kernel::nft;
 use crate::lab::kernel::wishes::Wishes;
 use crate::lab::matrix::{CLASSIC, Matrix, called, distinct, pairs};
 use crate::nat::NatSpec;
@@ -88,6 +89,7 @@ async fn perform(
     bar.finish_and_clear();
     let names = specs.into_iter().map(|spec| spec.name).collect();
     let matrix = Matrix::new(names, cells, complete, began.elapsed().as_secs_f64());
+    let matrix = Matrix { system: Some(nft::system()), ..matrix };
     files.deliver(args.format, |format, colour| document(&matrix, format, colour))?;
     Ok(code(outcome(&matrix)))
 }

@@ -1,6 +1,6 @@
 //! `natscope lab run SCENARIO`.
 
-use super::certify::plain;
+use super::certify::{measured_with, plain};
 use super::table::{safe, table};
 use super::{Format, code, inside, json, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
@@ -8,7 +8,7 @@ use crate::cli::output::{self, Files, Target};
 use crate::lab::catalogue::Catalogue;
 use crate::lab::kernel::matrix::Arena;
 use crate::lab::kernel::wishes::Wishes;
-use crate::lab::kernel::{Lab, experiment};
+use crate::lab::kernel::{Lab, experiment, nft};
 use crate::lab::matrix::called;
 use crate::lab::scenario::{Scenario, ScenarioResult};
 use crate::nat::NatSpec;
@@ -64,6 +64,7 @@ async fn perform(
             (result, short || !complete)
         }
     };
+    let result = ScenarioResult { system: Some(nft::system()), ..result };
     files.deliver(args.format, |format, _| render(&result, format))?;
     Ok(code(if result.agrees() {
         Outcome::Done
@@ -134,12 +135,13 @@ fn render(result: &ScenarioResult, format: Format) -> Result<String, Failure> {
         _ => matrix::text_of(cell),
     });
     Ok(format!(
-        "{title}{}{gap}{}{gap}{} in {:.2} s. {}\n{connection}",
+        "{title}{}{gap}{}{gap}{} in {:.2} s. {}\n{connection}{}",
         table(format, &["axis", "expected", "measured", "grade"], &axes),
         table(format, &["towards a peer behind", "this host needs"], &peers),
         capital(verdict),
         row.seconds,
-        safe(&result.meaning)
+        safe(&result.meaning),
+        measured_with(format, result.system.as_ref())
     ))
 }
 

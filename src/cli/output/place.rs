@@ -44,19 +44,18 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let way = match old {
-            Some(old) => match standard(&old)? {
+        let way = if let Some(old) = old {
+            match standard(&old)? {
                 Some(stream) => Way::Stream(stream),
                 None if !old.metadata()?.is_file() => Way::Stream(old),
                 None => match beside(&to) {
                     Ok((new, part)) => Way::Beside { new, part, old: Some(old) },
                     Err(_) => Way::InPlace(old),
                 },
-            },
-            None => {
-                let (new, part) = beside(&to)?;
-                Way::Beside { new, part, old: None }
             }
+        } else {
+            let (new, part) = beside(&to)?;
+            Way::Beside { new, part, old: None }
         };
         Ok(Self { to, way })
     }

@@ -55,7 +55,8 @@ pub async fn measure(
     let began = Instant::now();
     progress("building the lab");
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let document = Arc::new(Mutex::new(Cost::new(&spec.name, cpus, need)));
+    let cost = Cost { system: Some(super::nft::system()), ..Cost::new(&spec.name, cpus, need) };
+    let document = Arc::new(Mutex::new(cost));
     let lab = experiment::build(&[spec.clone(), spec.clone()], 0).await?;
     let relays = start(&lab, &document).await?;
     let bench = Bench::open(&lab, relays).await?;

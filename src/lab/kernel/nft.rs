@@ -1,6 +1,7 @@
 //! Rule sets are text for `nft -f -`, run in the namespace of the calling thread.
 
 use super::LabError;
+use crate::lab::system::System;
 use std::path::PathBuf;
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
@@ -26,6 +27,18 @@ pub fn find() -> Result<Nft, LabError> {
             why: "the lab's NATs are nftables rules".into(),
             fix: "apt-get install nftables".into(),
         })
+}
+
+/// The versions of the kernel and of nft, and ours.
+#[must_use]
+pub fn system() -> System {
+    let kernel = nix::sys::utsname::uname().ok();
+    let kernel = kernel.as_ref().and_then(|uname| uname.release().to_str());
+    let nft = find().ok().and_then(|nft| {
+        std::process::Command::new(nft.path()).arg("--version").stdin(Stdio::null()).output().ok()
+    });
+    let nft = nft.map(|said| String::from_utf8_lossy(&said.stdout).into_owned());
+    System::new(kernel, nft.as_deref())
 }
 
 impl Nft {

@@ -146,7 +146,7 @@ fn front(terminal: Terminal) -> Result<ExitCode, LabError> {
     // the reader is inherited, the writer is not: it closes when this process ends in any way
     fcntl(&writer, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|e| refused("a pipe", e))?;
     let lent = (terminal == Terminal::Lent && has_terminal()).then_some(Loan);
-    attend(reader, File::from(writer), &signals, lent)
+    attend(reader, File::from(writer), &signals, lent.as_ref())
 }
 
 /// Whether stdin is a terminal that this process has.
@@ -184,7 +184,7 @@ fn attend(
     reader: OwnedFd,
     mut writer: File,
     signals: &Signals,
-    lent: Option<Loan>,
+    lent: Option<&Loan>,
 ) -> Result<ExitCode, LabError> {
     let fail = |e: std::io::Error| refused("the lab's process cannot be started", e);
     let mut command = Command::new("/proc/self/exe");
@@ -194,7 +194,7 @@ fn attend(
     }
     let mut child = command.spawn().map_err(fail)?;
     drop(reader);
-    if let (Some(_), Ok(pid)) = (&lent, i32::try_from(child.id())) {
+    if let (Some(_), Ok(pid)) = (lent, i32::try_from(child.id())) {
         Loan::give(Pid::from_raw(pid));
     }
     let status = loop {

@@ -9,6 +9,7 @@ mod verdict;
 
 pub use verdict::expected_outcome;
 
+use super::system::System;
 use crate::ice::Kind;
 use crate::nat::NatSpec;
 use crate::nat::pair::{End, Verdict};
@@ -36,6 +37,9 @@ pub struct Matrix {
     pub cells: Vec<Cell>,
     /// The cells counted.
     pub summary: Summary,
+    /// What it was measured with; documents of older versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<System>,
 }
 
 /// The cells of a matrix, counted.
@@ -163,7 +167,7 @@ impl Matrix {
             complete,
             seconds,
         };
-        Self { schema: SCHEMA.into(), nats, cells, summary }
+        Self { schema: SCHEMA.into(), nats, cells, summary, system: None }
     }
 
     /// The cell of two NATs, in either order.

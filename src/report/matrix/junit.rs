@@ -15,6 +15,9 @@ pub fn junit(matrix: &Matrix) -> Result<String, SerializeError> {
     let seconds = Duration::try_from_secs_f64(matrix.summary.seconds).unwrap_or_default();
     let mut suite = TestSuite::new("matrix");
     suite.set_time(seconds);
+    if let Some(system) = &matrix.system {
+        suite.add_property(("measured-with", &*terminal(&system.to_string())));
+    }
     suite.add_test_cases(matrix.cells.iter().map(|cell| case(cell, matrix.summary.complete)));
     let mut report = Report::new("natscope lab matrix");
     report.set_time(seconds);

@@ -28,6 +28,9 @@ pub fn markdown(matrix: &Matrix) -> String {
         let _ = writeln!(out, "- `{word}`: {meaning}");
     }
     let _ = writeln!(out, "\n{}", escape_markdown(&summary(matrix)));
+    if let Some(system) = &matrix.system {
+        let _ = writeln!(out, "\n{}", escape_markdown(&format!("Measured with {system}.")));
+    }
     for cell in matrix.cells.iter().filter(|c| c.verdict != Some(Verdict::Stun) || !c.agrees) {
         let head = format!("{} × {}", cell.a, cell.b);
         let _ = writeln!(out, "\n### {}\n", escape_markdown(&head));

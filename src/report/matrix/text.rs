@@ -22,6 +22,9 @@ pub fn text(matrix: &Matrix, colour: bool) -> String {
         about(&mut out, cell);
     }
     out.push('\n');
+    if let Some(system) = &matrix.system {
+        paragraph(&mut out, "", &format!("Measured with {system}."));
+    }
     paragraph(&mut out, "", &summary(matrix));
     out
 }

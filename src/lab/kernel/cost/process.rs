@@ -2,6 +2,7 @@
 
 use super::super::namespace::Namespace;
 use super::super::{LabError, supervisor};
+use crate::lab::coturn;
 use crate::lab::plan::SERVER;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +19,8 @@ pub enum Kind {
     Coturn,
 }
 
+/// How long one may take to be ready: on a busy machine its ports take coturn seconds.
+const READY: Duration = Duration::from_secs(15);
 /// The user of both.
 pub const USER: &str = "lab";
 /// Their password.
@@ -41,16 +44,15 @@ impl Kind {
         SocketAddr::new(IpAddr::V4(SERVER), port)
     }
 
-    /// What its log says when it is ready.
-    const fn ready(self) -> &'static str {
+    /// Whether a line of its log says that it is ready.
+    fn is_ready(self, line: &str) -> bool {
         match self {
-            Self::Natscope => "answering on",
-            // the last of its threads
-            Self::Coturn => "IO method (admin thread)",
+            Self::Natscope => line.contains("answering on"),
+            Self::Coturn => coturn::is_ready(line),
         }
     }
 
-    fn command(self, folder: &Path) -> Result<Command, LabError> {
+    fn command(self, version: Option<coturn::Version>, folder: &Path) -> Result<Command, LabError> {
         let at = self.address();
         let mut command;
         match self {
@@ -63,32 +65,27 @@ impl Kind {
                 command.arg(password).env_remove(supervisor::INSIDE);
             }
             Self::Coturn => {
-                command = Command::new("turnserver");
-                command.args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech"]);
+                command = Command::new(coturn::program());
+                // one that does not say its version is told nothing of what only some know
+                let options = version.map_or_else(Vec::new, |version| version.options(false));
+                command.args(options).args(["--no-tls", "--lt-cred-mech"]);
                 command.args(["-L", &at.ip().to_string(), "-p", &at.port().to_string()]);
                 command.args(["-u", &format!("{USER}:{PASSWORD}"), "-r", "natscope"]);
-                // beside the other relay's ports
-                command.args(["--min-port", "20000", "--max-port", "40000"]);
-                command.args(["--log-file", "stdout", "--simple-log"]);
+                // beside the other relay's ports; it shuffles all of them before it begins, which
+                // takes 4.17 half a millisecond for each
+                command.args(["--min-port", "20000", "--max-port", "24000"]);
                 command.arg("--pidfile").arg(folder.join("relay.pid"));
                 command.arg("--userdb").arg(folder.join("relay.db"));
             }
         }
         Ok(command)
     }
+}
 
-    /// Its version, as it says it.
-    fn version(self) -> Option<String> {
-        match self {
-            Self::Natscope => Some(env!("CARGO_PKG_VERSION").to_owned()),
-            Self::Coturn => {
-                let output = Command::new("turnserver").arg("--version").output().ok()?;
-                let text = String::from_utf8_lossy(&output.stdout).into_owned();
-                let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-                Some(crate::stun::text::safe(line.trim().as_bytes()))
-            }
-        }
-    }
+/// The version of the `turnserver` that would be started; `None` when there is none.
+fn coturn_version() -> Option<String> {
+    let output = Command::new(coturn::program()).arg("--version").output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn failed(kind: Kind, why: &str) -> LabError {
@@ -112,9 +109,15 @@ impl Relay {
     /// It ends at once; with the last thing it said.
     pub async fn start(kind: Kind, internet: &Namespace) -> Result<Option<Self>, LabError> {
         let folder = supervisor::names().unwrap_or_else(|| PathBuf::from("/nonexistent"));
+        let said = if kind == Kind::Coturn { coturn_version() } else { None };
+        let coturn = said.as_deref().and_then(coturn::Version::of);
+        let version = match kind {
+            Kind::Natscope => Some(env!("CARGO_PKG_VERSION").to_owned()),
+            Kind::Coturn => coturn.map(|version| version.to_string()),
+        };
         let started = internet.run(move || async move {
             // a child of this thread lives in this thread's namespace
-            kind.command(&folder).map(|mut command| {
+            kind.command(coturn, &folder).map(|mut command| {
                 command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
             })
         });
@@ -128,15 +131,15 @@ impl Relay {
             Kind::Natscope => child.stderr.take().map(|log| Box::new(log) as _),
             Kind::Coturn => child.stdout.take().map(|log| Box::new(log) as _),
         };
-        let relay = Self { kind, version: kind.version(), child };
+        let relay = Self { kind, version, child };
         let Some(log) = log else { return Err(failed(kind, "it has no log")) };
         std::thread::Builder::new()
-            .spawn(move || follow(log, kind.ready(), tell))
+            .spawn(move || follow(log, kind, tell))
             .map_err(|e| failed(kind, &format!("no thread can be had for its log: {e}")))?;
-        match tokio::time::timeout(Duration::from_secs(5), told).await {
+        match tokio::time::timeout(READY, told).await {
             Ok(Ok(Ok(()))) => Ok(Some(relay)),
             Ok(Ok(Err(said))) => Err(failed(kind, &format!("it ended at once: {said}"))),
-            _ => Err(failed(kind, "it was not ready within 5 s")),
+            _ => Err(failed(kind, &format!("it was not ready within {} s", READY.as_secs()))),
         }
     }
 
@@ -173,13 +176,13 @@ impl Drop for Relay {
 }
 
 /// Reads a log to its end, so that nobody blocks on it, and says when it has a certain line.
-fn follow(log: impl Read, ready: &str, tell: tokio::sync::oneshot::Sender<Result<(), String>>) {
+fn follow(log: impl Read, kind: Kind, tell: tokio::sync::oneshot::Sender<Result<(), String>>) {
     let mut tell = Some(tell);
     let mut last = String::new();
     for line in BufReader::new(log).split(b'\n') {
         let Ok(line) = line else { break };
         last = crate::stun::text::safe(&line);
-        if last.contains(ready)
+        if kind.is_ready(&last)
             && let Some(tell) = tell.take()
         {
             let _ = tell.send(Ok(()));
