@@ -83,6 +83,17 @@ const ONE: &[One] = &[
     One("gstreamer.txt", OFFER, TWO, &[]),
     One("unity.txt", OFFER, TWO, &[]),
     One("journal.txt", OFFER, TWO, &[]),
+    One("packet-tree.txt", UNKNOWN, TWO, &[]),
+    One("cat-ends.txt", OFFER, TWO, &[]),
+    One("base64-twice.txt", OFFER, TWO, &[]),
+    One("go-struct.txt", OFFER, TWO, &[]),
+    One("erlang.txt", OFFER, TWO, &[]),
+    One("numbered.txt", OFFER, TWO, &[]),
+    One("json-real-newlines.txt", OFFER, TWO, &[]),
+    One("diff.txt", OFFER, TWO, &[]),
+    One("react-native.txt", OFFER, &["host 192.168.1.10:50000", "srflx 198.51.100.7:50001", "relay 203.0.113.9:61000"], &[]),
+    One("rtcstats.txt", PAIR, CALL, &[]),
+    One("cut-json.txt", OFFER, HOST, &["bad-line"]),
     // candidates alone, and told one by one
     One("candidates-alone.txt", UNKNOWN, &["host 172.18.0.2:44774", "host 172.18.0.2:44774"], &["part"]),
     One("part.txt", UNKNOWN, &["host 192.168.1.159:30328"], &["part"]),
@@ -229,6 +240,7 @@ fn bad_lines_are_told_by_line_and_column() {
         report(&[name]).descriptions[0].findings.iter().map(|f| f.id.clone()).collect()
     };
     assert!(!ids("one-bad-candidate.sdp").contains(&"no-relay".to_owned()));
+    assert!(!ids("cut-json.txt").iter().any(|id| id == "no-relay" || id == "private-only"));
     assert!(!ids("bad-octet.sdp").iter().any(|id| id == "no-reflexive" || id == "private-only"));
 }
 

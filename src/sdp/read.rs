@@ -11,6 +11,8 @@ use sdp_types::{ParserError, Session};
 
 /// The most candidates that are taken from one description to be checked.
 const MOST_CANDIDATES: usize = 64;
+/// The type of a candidate that breaks off before it.
+const UNKNOWN: &str = "unknown";
 /// The most lines of one description that are told to be malformed.
 pub(super) const MOST_BAD: usize = 100;
 
@@ -37,7 +39,7 @@ pub struct Sdp {
     pub(super) entries: Vec<(Option<usize>, Entry)>,
     /// Its side is ICE-lite (RFC 8445 section 2.5).
     pub lite: bool,
-    /// The types of candidates that could not be read, as far as they could.
+    /// The types of candidates that could not be read; `unknown` where not even that could.
     pub unread: Vec<String>,
 }
 
@@ -233,7 +235,10 @@ impl Sdp {
             Ok(entry) => self.entries.push((media, entry)),
             Err(error) => {
                 let kind = value.split_once(" typ ").and_then(|(_, rest)| rest.split(' ').next());
-                self.unread.extend(kind.map(|kind| safe(kind.as_bytes())));
+                let kind = kind.map_or_else(|| UNKNOWN.to_owned(), |kind| safe(kind.as_bytes()));
+                if self.unread.len() < MOST_BAD {
+                    self.unread.push(kind);
+                }
                 self.complain(error);
             }
         }

@@ -101,7 +101,7 @@ fn part(side: &Side<'_>, found: &mut Vec<Finding>) {
 fn missing(side: &Side<'_>, found: &mut Vec<Finding>) {
     let has = |kind: Kind| {
         side.entries().any(|e| e.known_kind() == Some(kind))
-            || side.sdp.unread.iter().any(|unread| unread == kind.as_str())
+            || side.sdp.unread.iter().any(|unread| unread == kind.as_str() || unread == "unknown")
     };
     let places: Vec<Place> = side.entries().map(Place::of).collect();
     let all = |fits: fn(&Place) -> bool| side.sdp.unread.is_empty() && places.iter().all(fits);
@@ -371,7 +371,14 @@ fn roles(offer: &Side<'_>, answer: &Side<'_>, found: &mut Vec<Finding>) {
     };
     let (first, second) = (setup(offer), setup(answer));
     if second.as_deref() == Some("actpass") {
-        let text = "the answer says a=setup:actpass, which is illegal in an answer (RFC 5763 section 5): it must choose active or passive, and browsers refuse it; the pair is judged all the same";
+        let hint = if matches!(first.as_deref(), Some("active" | "passive")) {
+            " (if these were given in the wrong order, swap them: the first looks like an answer)"
+        } else {
+            ""
+        };
+        let text = format!(
+            "the answer says a=setup:actpass, which is illegal in an answer (RFC 5763 section 5): it must choose active or passive, and browsers refuse it{hint}; the pair is judged all the same"
+        );
         found.push(finding("illegal-actpass", Severity::Error, text));
     } else if let (Some(one @ ("active" | "passive")), Some(other)) =
         (first.as_deref(), second.as_deref())

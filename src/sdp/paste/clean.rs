@@ -36,9 +36,10 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 
 type Pass = (fn(&str) -> bool, fn(&str) -> String);
 
-const PASSES: [Pass; 5] = [
+const PASSES: [Pass; 6] = [
     (|text| !text.is_ascii(), characters),
     (|text| text.contains('\u{1b}'), colours),
+    (|text| text.contains("(a): ") && text.contains("(m): "), dissected),
     (|text| text.contains("\\u00"), escapes),
     (
         |text| ["&quot;", "&lt;", "&gt;", "&amp;", "&#", "&apos;"].iter().any(|e| text.contains(e)),
@@ -88,6 +89,19 @@ fn colours(text: &str) -> String {
         clean.push_str(rest);
     }
     clean
+}
+
+/// The tree of a packet analyser: `Media Attribute (a): mid:0`. What it says of each line besides is
+/// left out.
+fn dissected(text: &str) -> String {
+    let line = |line: &str| {
+        let at = line.find("): ")?;
+        let (before, value) = (&line[..at], &line[at + 3..]);
+        let key = before.chars().next_back().filter(char::is_ascii_lowercase)?;
+        before.strip_suffix(key)?.ends_with('(').then(|| format!("{key}={value}"))
+    };
+    let lines: Vec<String> = text.split('\n').map(|l| line(l).unwrap_or_default()).collect();
+    lines.join("\n")
 }
 
 /// `\u003d` and the like, as Gson and Go write `=`, `&`, `<` and `>` in JSON.

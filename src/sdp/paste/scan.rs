@@ -52,8 +52,9 @@ struct Open {
     quote: Option<(usize, char)>,
     /// Line ends that only this text has: what stands between `v=0` and `o=`.
     end: Option<String>,
-    /// A `.` in place of each carriage return, as packet sniffers print them.
-    dotted: bool,
+    /// What stands in place of each line's end: a `.`, as packet sniffers print a carriage return, or
+    /// the `$` of `cat -A`.
+    end_mark: Option<char>,
     /// Every line has words before it.
     prefixed: bool,
     /// Lines since the last of SDP.
@@ -142,7 +143,7 @@ impl Scan<'_> {
             words,
             quote: None,
             end: None,
-            dotted: false,
+            end_mark: None,
             prefixed: false,
             pending: Vec::new(),
             alien: 0,
@@ -172,7 +173,11 @@ impl Scan<'_> {
         open.blank = false;
         if open.found.lines.is_empty() && open.found.whole {
             open.end = unknown_end(&text[..taken]);
-            open.dotted = text[..taken].trim_end() == "v=0.";
+            open.end_mark = match text[..taken].trim_end() {
+                "v=0." => Some('.'),
+                "v=0$" => Some('$'),
+                _ => None,
+            };
         }
         let mut column = first;
         for part in open.parts(&text[..taken]) {
@@ -307,7 +312,7 @@ impl Open {
     fn push(&mut self, number: usize, before: usize, text: &str) {
         self.flowed = text.ends_with(' ') || text.len() >= WRAPPED;
         let text = text.trim_end_matches([' ', '\t', '\\']);
-        let text = if self.dotted { text.strip_suffix('.').unwrap_or(text) } else { text };
+        let text = self.end_mark.and_then(|mark| text.strip_suffix(mark)).unwrap_or(text);
         let mut text: String = text.chars().take(LONGEST_LINE).collect();
         if text.contains('\\') {
             text = unescaped(&text);

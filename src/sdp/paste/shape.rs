@@ -5,11 +5,11 @@ const WINDOW: usize = 300;
 
 /// What may stand before a line that somebody quoted, printed as a string, or listed.
 pub(super) const QUOTING: &[char] =
-    &[' ', '\t', '>', '|', '"', '\'', '`', '+', '*', ',', '[', '(', '\\', 'b', 'u', 'r'];
+    &[' ', '\t', '>', '|', '"', '\'', '`', '+', '*', ',', '[', '(', '\\', '-', 'b', 'u', 'r'];
 
 /// Where `v=0` begins, or a whole line with another version.
 pub(super) fn version(text: &str) -> Option<usize> {
-    let bare = text.trim_start_matches([' ', '\t', '>', '|', '"', '\'', '`']);
+    let bare = text.trim_start_matches([' ', '\t', '>', '|', '"', '\'', '`', '-', '+']);
     let digits = bare.strip_prefix("v=").map(str::trim_end);
     if digits.is_some_and(|d| (1..=3).contains(&d.len()) && d.bytes().all(|b| b.is_ascii_digit())) {
         return Some(text.len() - bare.len());
@@ -44,7 +44,8 @@ pub(super) fn inside(text: &str) -> Option<usize> {
         (Some('b' | 'u' | 'r'), Some(b'=')) => at - 1,
         _ => at,
     };
-    if is_key(&text.as_bytes()[at..]) && starts(text[..at].chars().next_back()) {
+    let word = text[..at].chars().next_back().is_some_and(char::is_alphanumeric);
+    if is_key(&text.as_bytes()[at..]) && !word {
         return Some(at);
     }
     places(text).find(|&at| is_strong(&text[at..]))

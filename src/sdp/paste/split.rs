@@ -57,6 +57,7 @@ fn mark(line: &str, at: usize) -> (usize, bool) {
             });
             found.map_or((1, false), |mark| (mark.len(), true))
         }
+        b'^' if bytes == b"^M$" => (3, true),
         b'^' if bytes.starts_with(b"^M") => (2, true),
         b'\r' => (1, true),
         0xe2 if line[at..].starts_with(WRITTEN_END) => (WRITTEN_END.len_utf8(), true),
