@@ -73,6 +73,25 @@ async fn two_peers_connect_over_ipv6() {
     assert!(from_a.selected.is_some_and(|pair| pair.remote.address.is_ipv6()));
 }
 
+/// A static-port rule or a forward is for one port.
+#[tokio::test]
+async fn host_candidates_have_the_port_of_the_users_choice() {
+    let free = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
+    let port = free.local_addr().expect("known").port();
+    drop(free);
+    let with = || Options { port: Some(port), ..options() };
+    let mut a = ice::gather(with(), Role::Controlling).await.expect("the port is free");
+    let hosts: Vec<u16> = a.description().candidates.iter().map(|c| c.address.port()).collect();
+    assert_eq!(hosts, [port]);
+    assert!(ice::gather(with(), Role::Controlled).await.is_err(), "it is taken now");
+    let mut b = peer(Role::Controlled).await;
+    a.remote().set(&b.description());
+    b.remote().set(&a.description());
+    let (from_a, from_b) = both(&mut a, &mut b).await;
+    assert!(from_a.connection.direct() && from_b.connection.direct(), "{from_a:?} {from_b:?}");
+    assert_eq!(from_a.selected.expect("selected").local.address.port(), port);
+}
+
 /// The caller decides who sends first: the other side waits for the first check to have left.
 #[tokio::test]
 async fn a_peer_that_starts_late_is_waited_for() {

@@ -3,6 +3,7 @@
 
 use super::Gathered;
 use super::trace::ms;
+use crate::nat::address::{Reach, reach};
 use crate::stun::{self, Class, Patience, TransactionId};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -128,7 +129,7 @@ impl Gathering {
         from: SocketAddr,
         bytes: &[u8],
     ) -> Answer {
-        let Ok(message) = stun::read(bytes) else { return Answer::Not };
+        let Ok(message) = stun::read_damaged(bytes) else { return Answer::Not };
         let found = self.questions.iter_mut().find(|question| {
             question.id == message.id && question.base == base && question.to == from
         });
@@ -138,12 +139,13 @@ impl Gathering {
         }
         let (None, Some(began)) = (&question.answer, question.began) else { return Answer::Known };
         question.due = now + KEEP_EVERY;
-        let mapped = message.reflexive().filter(|_| message.class == Class::Success);
-        question.answer = Some(match (mapped, message.error) {
-            (Some(mapped), _) => Ok((mapped, now.saturating_sub(began))),
-            (None, Some((code, reason))) => Err(format!("it answered with {code} {reason}")),
-            (None, None) => Err("its answer has no address in it".to_owned()),
-        });
+        let said = match (message.reflexive(), message.error) {
+            (Some(mapped), None) if message.class == Class::Success => usable(mapped, base, from),
+            (_, Some((code, reason))) => Err(format!("it answered with {code} {reason}")),
+            _ => Err("its answer has no address in it".to_owned()),
+        };
+        let mapped = said.as_ref().ok().copied();
+        question.answer = Some(said.map(|mapped| (mapped, now.saturating_sub(began))));
         mapped.map_or(Answer::Known, |mapped| Answer::New(question.server.clone(), mapped))
     }
 
@@ -173,5 +175,47 @@ impl Gathering {
             }
         };
         self.questions.iter().map(record).collect()
+    }
+}
+
+/// The mapped address, where a peer could be told it: it is this host's as the internet sees it.
+fn usable(mapped: SocketAddr, base: SocketAddr, server: SocketAddr) -> Result<SocketAddr, String> {
+    let mapped = SocketAddr::new(mapped.ip().to_canonical(), mapped.port());
+    let (seen, at) = (reach(mapped.ip()), reach(server.ip()));
+    let why = if mapped.port() == 0 || seen == Reach::Nowhere {
+        "which cannot be: the server is broken or misconfigured"
+    } else if mapped.is_ipv4() != base.is_ipv4() {
+        "of another address family than it was asked over"
+    } else if seen < at && mapped.ip() != base.ip() {
+        "which is no public address: a proxy or load balancer stands before the server"
+    } else {
+        return Ok(mapped);
+    };
+    Err(format!("it sees this host as {mapped}, {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_peer_is_told_an_address_that_is_not_ours() {
+        let ask = |mapped: &str, base: &str, server: &str| {
+            let [mapped, base, server] =
+                [mapped, base, server].map(|a| a.parse().expect("literal"));
+            usable(mapped, base, server)
+        };
+        let (inside, server) = ("192.168.1.2:5000", "203.0.113.1:3478");
+        for bad in
+            ["0.0.0.0:5000", "198.51.100.7:0", "224.0.0.1:1", "10.0.0.9:5000", "[2001:db8::9]:1"]
+        {
+            let said = ask(bad, inside, server).expect_err(bad);
+            assert!(said.contains("sees this host as"), "{said}");
+        }
+        let mapped = "198.51.100.7:4000".parse().expect("literal");
+        assert_eq!(ask("[::ffff:198.51.100.7]:4000", inside, server), Ok(mapped));
+        assert!(ask("192.168.1.2:5000", inside, "192.168.1.1:3478").is_ok());
+        assert!(ask("127.0.0.1:5000", "127.0.0.1:5000", "127.0.0.1:3478").is_ok());
+        assert!(ask("198.51.100.7:4000", inside, "127.0.0.1:3478").is_ok());
     }
 }
