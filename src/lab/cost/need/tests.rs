@@ -177,8 +177,10 @@ fn a_bad_table_says_where() {
         let error = read("mine.toml", text).expect_err(text).to_string();
         assert!(error.contains(said), "{text}: {error}");
     }
-    let many: String = (0..7).map(|n| format!("\"{}open\" = [0, 50]\n", " ".repeat(n))).collect();
-    let error = read("mine.toml", &format!("[shares]\n{many}")).expect_err("many").to_string();
+    let row = |nat: &&str| format!("{nat} = [0, 50]\n");
+    let seven = ["open", "firewall", "eim-eif", "eim-adf", "eim-apdf", "adm-eif", "adm-adf"];
+    let rows: String = seven.iter().map(row).collect();
+    let error = read("mine.toml", &format!("[shares]\n{rows}")).expect_err("many").to_string();
     assert!(error.contains("more than 6 shares are ranges"), "{error}");
     let error: SharesError = Shares::load(Path::new("/nonexistent/mine.toml")).unwrap_err();
     assert!(error.to_string().contains("/nonexistent/mine.toml"), "{error}");
