@@ -99,7 +99,7 @@ fn prediction(offer: Facts, answer: Facts) -> Prediction {
 }
 
 /// The verdict by a table of shares in which there is this pair alone.
-fn by_shares(a: &NatSpec, b: &NatSpec) -> Verdict {
+fn by_shares(a: &NatSpec, b: &NatSpec) -> (Verdict, Option<End>) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("two.toml");
     let text = if a.name == b.name {
@@ -114,7 +114,9 @@ fn by_shares(a: &NatSpec, b: &NatSpec) -> Verdict {
         names == [a.name.as_str(), b.name.as_str()] || names == [b.name.as_str(), a.name.as_str()]
     };
     // those that connect are not listed
-    need.pairs.iter().find(of).map_or(Verdict::Stun, |pair| pair.verdict)
+    let Some(pair) = need.pairs.iter().find(of) else { return (Verdict::Stun, None) };
+    let as_asked = pair.a == a.name;
+    (pair.verdict, pair.first.map(|end| if as_asked { end } else { end.other() }))
 }
 
 #[test]
@@ -125,7 +127,7 @@ fn all_that_forecast_agree_on_all_81_pairs() {
             let what = format!("{} × {}", a.name, b.name);
             let one = forecast(&a, &b);
             assert_eq!(Cell::new(&a, &b, vec![]).predicted, one.verdict, "matrix, {what}");
-            assert_eq!(by_shares(&a, &b), one.verdict, "shares, {what}");
+            assert_eq!(by_shares(&a, &b), (one.verdict, one.first), "shares, {what}");
             let predicted = prediction(facts(&a), facts(&b));
             assert_eq!(predicted.verdict.definite(), Some(one.verdict), "connect, {what}");
             let role = |end| if end == End::A { Role::Offer } else { Role::Answer };
@@ -152,6 +154,7 @@ fn reports_and_scenarios_say_the_same_of_the_classic_peers() {
             let concluded = scenario.conclude(&a, &facts(&a), 0.1);
             if let Some(peer) = concluded.peers.iter().find(|p| p.peer == kind.classic()) {
                 assert_eq!(peer.verdict.definite(), Some(one.verdict), "scenario, {what}");
+                assert_eq!(peer.first, one.first, "scenario, {what}");
             }
             assert_eq!(concluded.peers.len(), 4);
         }

@@ -4,7 +4,7 @@ use super::catalogue::{self, Catalogue, CatalogueError};
 use super::certify::Row;
 use super::matrix::{Cell, called};
 use super::system::System;
-use crate::nat::pair::{PeerKind, Verdict};
+use crate::nat::pair::{End, PeerKind, Verdict};
 use crate::nat::{Classic, NatSpec};
 use crate::probe::fact::Facts;
 use crate::probe::outlook::{Forecast, Measured, outlook};
@@ -85,6 +85,9 @@ pub struct Peer {
     /// The verdicts that are left where it could not be told, the easiest first; else left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub possible: Vec<Verdict>,
+    /// Where it depends on who sends first: the one that must, this host being `a`; else left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<End>,
 }
 
 /// The kinds of peer that a forecast is made for.
@@ -178,7 +181,12 @@ fn forecast(facts: &Facts) -> Vec<Peer> {
         .iter()
         .map(|kind| {
             let outlook = outlook(&here, &Measured::described(&kind.spec()));
-            Peer { peer: kind.classic(), verdict: outlook.forecast(), possible: outlook.left() }
+            Peer {
+                peer: kind.classic(),
+                verdict: outlook.forecast(),
+                possible: outlook.left(),
+                first: outlook.expected.first,
+            }
         })
         .collect();
     let told = peers.iter().any(|peer| peer.verdict != Forecast::Inconclusive);
@@ -199,12 +207,11 @@ fn meaning(facts: &Facts, peers: &[Peer]) -> String {
     if peers.is_empty() {
         return format!("Whether STUN is enough could not be told: {open}");
     }
-    let with = |wanted: Forecast| {
-        let of = peers.iter().filter(|p| p.verdict == wanted);
+    let with = |wanted: Forecast, first: Option<End>| {
+        let of = peers.iter().filter(|p| p.verdict == wanted && p.first == first);
         of.map(|p| p.peer.as_str()).collect::<Vec<_>>().join(" or ")
     };
-    let [relayed, ordered, unknown] =
-        [Forecast::Turn, Forecast::OrderDependent, Forecast::Inconclusive].map(with);
+    let [relayed, unknown] = [Forecast::Turn, Forecast::Inconclusive].map(|v| with(v, None));
     let mut said = Vec::new();
     if !relayed.is_empty() {
         said.push(format!(
@@ -212,11 +219,17 @@ fn meaning(facts: &Facts, peers: &[Peer]) -> String {
              a TURN server."
         ));
     }
-    if !ordered.is_empty() {
-        said.push(format!(
-            "Towards peers behind a NAT of kind {ordered} STUN is enough only when a given side sends \
-             first."
-        ));
+    for (first, who) in [
+        (Some(End::A), "this host sends first"),
+        (Some(End::B), "the peer sends first"),
+        (None, "a given side sends first"),
+    ] {
+        let ordered = with(Forecast::OrderDependent, first);
+        if !ordered.is_empty() {
+            said.push(format!(
+                "Towards peers behind a NAT of kind {ordered} STUN is enough only when {who}."
+            ));
+        }
     }
     if !unknown.is_empty() {
         said.push(format!(

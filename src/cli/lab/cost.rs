@@ -10,7 +10,7 @@ use crate::lab::cost::{
 use crate::lab::kernel::cost;
 use crate::lab::kernel::wishes::Wishes;
 use crate::nat::NatSpec;
-use crate::nat::pair::Verdict;
+use crate::nat::pair::{End, Verdict};
 use clap::Args;
 use indicatif::ProgressBar;
 use std::fmt::Write as _;
@@ -305,7 +305,11 @@ fn need(format: Format, cost: &Cost) -> String {
         .map(|pair| {
             let needs = match pair.verdict {
                 Verdict::Stun => "STUN",
-                Verdict::OrderDependent => "a given side to send first",
+                Verdict::OrderDependent => match pair.first {
+                    Some(End::A) => "the left one to send first",
+                    Some(End::B) => "the right one to send first",
+                    None => "a given side to send first",
+                },
                 Verdict::Turn => "TURN",
                 Verdict::None => "what there is not",
             };

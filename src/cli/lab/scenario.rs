@@ -12,6 +12,7 @@ use crate::lab::kernel::{Lab, experiment, nft};
 use crate::lab::matrix::called;
 use crate::lab::scenario::{Scenario, ScenarioResult};
 use crate::nat::NatSpec;
+use crate::nat::pair::End;
 use crate::probe::judge::judge;
 use crate::probe::outlook::Forecast;
 use crate::report::matrix;
@@ -113,7 +114,11 @@ fn render(result: &ScenarioResult, format: Format) -> Result<String, Failure> {
         .map(|peer| {
             let needs = match peer.verdict {
                 Forecast::Stun => "STUN is enough",
-                Forecast::OrderDependent => "it depends on who sends first",
+                Forecast::OrderDependent => match peer.first {
+                    Some(End::A) => "STUN is enough if it sends first",
+                    Some(End::B) => "STUN is enough if the peer sends first",
+                    None => "it depends on who sends first",
+                },
                 Forecast::Turn => "TURN is needed",
                 Forecast::None => "nothing connects",
                 Forecast::Inconclusive => "could not tell",

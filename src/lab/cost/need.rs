@@ -6,7 +6,7 @@
 
 use super::shares::{Population, Share, Shares, Source, middle};
 use crate::nat::NatSpec;
-use crate::nat::pair::{Verdict, forecast};
+use crate::nat::pair::{End, Verdict, forecast};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,10 @@ pub struct PairNeed {
     pub share: f64,
     /// What it needs.
     pub verdict: Verdict,
+    /// Where that depends on who sends first: the one that must, where it is always the same; else
+    /// left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<End>,
 }
 
 /// A share of pairs that is not known exactly, 0 to 1.
@@ -95,6 +99,8 @@ struct Outcome {
     order: f64,
     by_nat: f64,
     over_tcp: f64,
+    /// Who must send first in those that depend on it; `Some(None)` when it is not always the same.
+    first: Option<Option<End>>,
 }
 
 impl Outcome {
@@ -105,7 +111,12 @@ impl Outcome {
         let each = 1.0 / (a.nats.len() * b.nats.len()) as f64;
         for a in &a.nats {
             for b in &b.nats {
-                *match forecast(a, b).verdict {
+                let forecast = forecast(a, b);
+                if forecast.verdict == Verdict::OrderDependent {
+                    let before = outcome.first.unwrap_or(forecast.first);
+                    outcome.first = Some(before.filter(|end| Some(*end) == forecast.first));
+                }
+                *match forecast.verdict {
                     Verdict::Stun => &mut outcome.stun,
                     Verdict::OrderDependent => &mut outcome.order,
                     Verdict::Turn | Verdict::None if blocked(a) || blocked(b) => {
@@ -284,7 +295,8 @@ fn pairs(meeting: &Meeting<'_>, ours: &[f64], theirs: &[f64]) -> Vec<PairNeed> {
             ];
             all.extend(of.into_iter().filter(|(_, part)| *part > NONE).map(|(verdict, part)| {
                 let share = ours[i] * theirs[j] * times * part;
-                PairNeed { a: a.name.clone(), b: b.name.clone(), share, verdict }
+                let first = outcome.first.flatten().filter(|_| verdict == Verdict::OrderDependent);
+                PairNeed { a: a.name.clone(), b: b.name.clone(), share, verdict, first }
             }));
         }
     }

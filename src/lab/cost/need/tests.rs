@@ -78,7 +78,12 @@ fn pairs_are_weighted_both_ways() {
 fn order_dependent_pairs_are_counted_as_such() {
     let need = self::need("[shares]\neim-apdf = 1\napdm-eif = 1\n");
     assert!(close(need.order_dependent, 0.5) && close(need.stun, 0.5), "{need:?}");
-    assert_eq!(need.pairs[0].verdict, Verdict::OrderDependent);
+    let pair = &need.pairs[0];
+    assert_eq!((pair.a.as_str(), pair.b.as_str()), ("apdm-eif", "eim-apdf"));
+    assert_eq!((pair.verdict, pair.first), (Verdict::OrderDependent, Some(End::B)));
+    // the strict one must be first, whichever side it is on
+    let mixed = self::need("[shares]\n\"eim-apdf or apdm-eif\" = 1\n");
+    assert_eq!((mixed.pairs[0].verdict, mixed.pairs[0].first), (Verdict::OrderDependent, None));
 }
 
 #[test]
