@@ -2,6 +2,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // raw sockets are the point
 
+#[path = "common/certificate.rs"]
+mod certificate;
 #[path = "common/netns.rs"]
 mod netns;
 
@@ -143,6 +145,43 @@ fn half_handshakes_of_one_address_lock_nobody_out() {
     };
     let open = half.iter_mut().map(is_open).filter(|open| *open).count();
     assert_eq!(open, 16, "the others were closed at once");
+}
+
+/// As above, in the middle of TLS; and what is idle over TLS.
+#[test]
+fn half_tls_handshakes_lock_nobody_out_and_an_idle_connection_is_small() {
+    use natscope::net::{signal, tls::Tls};
+    let made = certificate::make(&["localhost"]);
+    let (cert, key) = (made.cert.to_str().expect("text"), made.key.to_str().expect("text"));
+    let rooms = Rooms::start(&["--signal-cert", cert, "--signal-key", key]);
+    let uri = format!("wss://localhost:{}", rooms.at.port()).parse().expect("a URI");
+    let tls = Tls::new(Some(&made.ca)).expect("a certificate");
+    // a record of 16,384 bytes that begins a handshake, of which only a part comes
+    let half: Vec<_> = (0..600)
+        .map(|_| {
+            let mut stream = rooms.tcp(2);
+            let _ = stream.write_all(&[22, 3, 1, 0x40, 0, 1, 0, 0x3f, 0xfc, 3, 3]);
+            stream
+        })
+        .collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let join = async |n: usize| {
+            let room = format!("room{n}");
+            let mut client = signal::connect(&uri, &room, &tls, PATIENCE).await.expect("a place");
+            client.joined(PATIENCE).await.expect("a room");
+            client
+        };
+        let mut all = vec![join(0).await, join(1).await];
+        let before = rooms.resident();
+        for n in 2..52 {
+            all.push(join(n).await);
+        }
+        let each = rooms.resident().saturating_sub(before) * 1024 / 50;
+        println!("{each} bytes for an idle connection over TLS");
+        assert!(each < 64_000, "{each} bytes for an idle connection over TLS");
+    });
+    drop(half);
 }
 
 /// One address took all 1,000 rooms in 0.3 s.

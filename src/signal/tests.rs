@@ -219,7 +219,9 @@ proptest! {
             let id = ClientId(client);
             match what {
                 0 => server.disconnected(id),
-                1 => drop(server.connected(now, id, [192, 0, 2, 1].into())),
+                1 => {
+                    server.connected(now, id, [192, 0, 2, 1].into());
+                }
                 2 => server.received(now, id, r#"{"type":"join","room":"a","version":1}"#),
                 3 => server.received(now, id, r#"{"type":"join","room":"b","version":1}"#),
                 4 => server.received(now, id, r#"{"type":"candidate","candidate":"x"}"#),

@@ -14,7 +14,9 @@ fuzz_target!(|steps: Vec<(u8, u8, String)>| {
         let id = ClientId(u64::from(client % 8));
         now += Duration::from_millis(u64::from(*what));
         match what % 4 {
-            0 => drop(server.connected(now, id, [192, 0, 2, id.0 as u8].into())),
+            0 => {
+                server.connected(now, id, [192, 0, 2, *client].into());
+            }
             1 => server.disconnected(id),
             2 => server.received(now, id, r#"{"type":"join","room":"a","version":1}"#),
             _ => server.received(now, id, text),

@@ -171,3 +171,29 @@ fn a_password_is_never_printed() {
     assert!(printed.contains("alice"), "{printed}");
     assert!(!printed.contains("wonder") && !printed.contains("north"), "{printed}");
 }
+
+/// Whoever can change packets on the way could otherwise add to them what nobody signed.
+#[test]
+fn what_follows_the_integrity_does_not_count() {
+    let mut world = World::plain();
+    let mut who = Who::alice();
+    world.allocate(&mut who);
+    let mut bytes = world.request(&who, REFRESH, &[]);
+    // FINGERPRINT, which is nobody's signature
+    bytes.truncate(bytes.len() - 8);
+    bytes.extend([0x00, 0x0d, 0, 4, 0, 0, 0, 0]);
+    let said = world.answer(&who, &bytes).expect("an answer");
+    assert_eq!((said.code, said.lifetime), (0, Some(600)), "{said:?}");
+    let mut bytes = world.request(&who, PERMIT, &[]);
+    bytes.truncate(bytes.len() - 8);
+    let peer: [u8; 12] = bytes[8..20].try_into().expect("an id");
+    let (kind, value) = A::PeerAt(addr("192.0.2.9:9")).raw(peer);
+    bytes.extend(kind.to_be_bytes());
+    bytes.extend([0, 8]);
+    bytes.extend(value);
+    let length = u16::try_from(bytes.len() - 20).expect("short");
+    bytes[2..4].copy_from_slice(&length.to_be_bytes());
+    let said = world.answer(&who, &bytes).expect("an answer");
+    assert_eq!(said.code, 400, "no peer was signed for: {said:?}");
+    assert_eq!(world.sent(&who, &send("192.0.2.9:9", b"never")), None);
+}
