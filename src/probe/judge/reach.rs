@@ -3,7 +3,7 @@
 use super::view::{View, ids};
 use crate::nat::{Classic, Filtering, Mapping};
 use crate::probe::fact::{EvidenceId, Fact, Grade};
-use crate::probe::record::{IcmpKind, Transaction, Via};
+use crate::probe::record::{IcmpError, IcmpKind, Transaction, Via};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -72,10 +72,20 @@ fn refused_by_router(tried: &[&Transaction], evidence: &[EvidenceId]) -> Option<
 
 fn refused_by_server(tried: &[&Transaction], evidence: &[EvidenceId]) -> Option<Fact<Classic>> {
     let refused = tried.iter().find(|t| !t.icmp.is_empty())?;
-    let because = format!(
-        "{} answers that nothing listens there (ICMP): the server is down, or the port is wrong; whether UDP is blocked was not shown",
-        refused.server
-    );
+    let server = refused.server;
+    let itself = |e: &&IcmpError| {
+        e.kind == IcmpKind::PortUnreachable && e.offender.is_none_or(|ip| ip == server.ip())
+    };
+    let because = match refused.icmp.iter().find(itself).or_else(|| refused.icmp.first())? {
+        error if itself(&error) => format!(
+            "{server} answers that nothing listens there (ICMP): the server is down, or the port is wrong; whether UDP is blocked was not shown"
+        ),
+        IcmpError { offender, kind, .. } => {
+            let who = offender.map_or_else(|| "this host".to_owned(), |ip| ip.to_string());
+            let what = kind.text();
+            format!("{who} says of {server} {what} (ICMP); whether UDP is blocked was not shown")
+        }
+    };
     Some(Fact::inconclusive(because, evidence.to_vec()))
 }
 
