@@ -48,7 +48,10 @@ fn failed(outcome: &Outcome, strangers: u32, remote_complete: bool) -> String {
         // writing to a string cannot fail
         let _ = write!(sentence, "; the relay of {server} could not help: {failure}");
     } else if let Some((from, to, failure)) = refused(outcome) {
-        let _ = write!(sentence, "; the relay {from} lets nothing through to {to}: {failure}");
+        let lies = crate::turn::address::range(to.ip());
+        let lies = lies.map(|range| format!(", which lies in {range}")).unwrap_or_default();
+        let _ =
+            write!(sentence, "; the relay {from} lets nothing through to {to}{lies}: {failure}");
     } else if outcome.turn.is_empty() && !relays(outcome) {
         sentence.push_str("; there was no relay on either side");
     }

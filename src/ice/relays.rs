@@ -4,7 +4,7 @@ use super::Allocation;
 use super::trace::ms;
 use crate::stun::Patience;
 use crate::turn::client::{Event, Poll};
-use crate::turn::{Client, Failure, Server};
+use crate::turn::{Client, Failure, Server, address};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -176,6 +176,13 @@ impl Allocation {
     ) -> Option<Step> {
         let had = self.relayed;
         match event {
+            // a candidate that nobody can send to; others may be right inside the server's network
+            Event::Allocated { relayed, .. } if address::is_nowhere(relayed) => {
+                let why = address::unusable(relayed, server.address).unwrap_or_default();
+                let failure = Failure::RelayedAddress { relayed, why };
+                self.failure = Some(failure.clone());
+                Some(Step::Lost { server: server.uri.clone(), relayed: had, failure })
+            }
             Event::Allocated { relayed, mapped } => {
                 self.relayed = Some(relayed);
                 self.mapped = mapped;

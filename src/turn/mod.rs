@@ -1,11 +1,15 @@
 //! TURN (RFC 8656), sans-IO: a client's allocation, and a relay.
 
+pub mod address;
 pub mod client;
+pub mod expiry;
 mod failure;
 pub mod relay;
+mod tls_fault;
 
 pub use client::Client;
 pub use failure::Failure;
+pub use tls_fault::TlsFault;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -32,7 +36,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// How to reach it.
     pub over: Over,
-    /// The user's name; with time-limited credentials `expiry:name`.
+    /// The user's name; with time-limited credentials `expiry:name`. Empty: nobody; only a server
+    /// that lets anybody in gives an allocation then.
     pub user: String,
     /// The long-term credential (RFC 8489 section 9.2).
     pub password: String,

@@ -1,10 +1,12 @@
 //! What the server said: read leniently first, to name what went wrong, then given to the library.
 
 use super::{
-    Access, Class, Client, Duration, Event, Failure, IpAddr, MOST_EVENTS, Message, Over, Transmit,
-    TransportType, TurnClientApi, TurnEvent, TurnRecvRet, VecDeque, asked, instant, method, stream,
-    stun,
+    Access, Class, Client, Duration, Event, Failure, Guard, IpAddr, MOST_EVENTS, Message, Over,
+    SocketAddr, Transmit, TransportType, TurnClientApi, TurnEvent, TurnRecvRet, VecDeque, asked,
+    instant, method, stream, stun,
 };
+use turn_client_proto::types::attribute::XorRelayedAddress;
+use turn_client_proto::types::stun::attribute::Realm;
 
 /// 438s in a row that are believed; a nonce is stale once.
 const MOST_STALE: u32 = 3;
@@ -67,23 +69,50 @@ impl Client {
             return;
         }
         if request.method == method::ALLOCATE {
-            self.mapped = message.reflexive();
+            return self.allocated(now, request.signed, message, bytes);
         }
-        self.feed(now, bytes);
-        if request.method == method::ALLOCATE {
-            self.nonsense = Some(unusable(message));
-            self.drive(now);
-            if self.relayed.is_none() {
-                let failure = self.unanswered();
-                self.fail(failure);
+        if let Some(bytes) = self.signed(bytes, message.integrity) {
+            self.feed(now, &bytes);
+        }
+    }
+
+    /// A success to Allocate.
+    fn allocated(&mut self, now: Duration, asked: bool, message: &stun::Message, bytes: &[u8]) {
+        self.mapped = message.reflexive();
+        let relayed = relayed(bytes);
+        if !message.integrity {
+            self.guard = if asked { Guard::Unsigned } else { Guard::Open };
+        }
+        let unusable = Failure::Nonsense { what: unusable(message) };
+        let Some(relayed) = relayed else { return self.fail(unusable) };
+        if relayed.is_ipv4() != self.ipv4 {
+            self.give_back();
+            return self.fail(Failure::OtherFamily { relayed });
+        }
+        // what it is when the library does not take it
+        let signed = self.guard == Guard::Signed;
+        self.not_taken = Some(if signed { Failure::Unverified } else { unusable });
+        let taken = if self.guard == Guard::Open {
+            self.admit(now, bytes)
+        } else {
+            if let Some(bytes) = self.signed(bytes, message.integrity) {
+                self.feed(now, &bytes);
+                self.drive(now);
             }
-            self.nonsense = None;
+            self.relayed.is_some()
+        };
+        if !taken {
+            let failure = self.unanswered();
+            self.fail(failure);
         }
     }
 
     /// Lets our own credentials see the nonces that the library sees.
-    fn learn(&mut self, bytes: &[u8]) {
+    pub(super) fn learn(&mut self, bytes: &[u8]) {
         if let Ok(message) = Message::from_bytes(bytes) {
+            if let Ok(realm) = message.attribute::<Realm>() {
+                realm.realm().clone_into(&mut self.realm);
+            }
             let _judged_elsewhere = self.auth.validate_incoming_message(&message);
         }
     }
@@ -96,7 +125,10 @@ impl Client {
         };
         let realm = || message.realm.clone().unwrap_or_default();
         match code {
-            401 if !request.signed && message.realm.is_some() => None,
+            401 if self.server.user.is_empty() && !request.signed => {
+                Some(Failure::CredentialsWanted { realm: realm() })
+            }
+            401 if !request.signed && message.realm.is_some() && self.guard != Guard::Open => None,
             401 if !request.signed => {
                 Some(Failure::Nonsense { what: "a 401 without a realm".to_owned() })
             }
@@ -117,13 +149,14 @@ impl Client {
                 Failure::Mismatch | Failure::StaleNonce | Failure::Unauthorized { .. }
             );
         match (fatal, request.peer) {
-            (false, Some(peer)) if request.method == method::CREATE_PERMISSION => {
-                self.shut(peer.ip(), failure);
-                self.feed(now, bytes);
-            }
             (false, Some(peer)) => {
-                self.events.push_back(Event::Unbound { peer, failure });
-                self.feed(now, bytes);
+                if request.method == method::CREATE_PERMISSION {
+                    self.shut(peer.ip(), failure);
+                } else {
+                    self.events.push_back(Event::Unbound { peer, failure });
+                }
+                let signed = self.signed(bytes, false);
+                self.feed(now, signed.as_deref().unwrap_or(bytes));
             }
             _ => self.fail(failure),
         }
@@ -139,7 +172,7 @@ impl Client {
     }
 
     /// Gives a message to the library.
-    fn feed(&mut self, now: Duration, bytes: &[u8]) {
+    pub(super) fn feed(&mut self, now: Duration, bytes: &[u8]) {
         let transport =
             if self.server.over == Over::Udp { TransportType::Udp } else { TransportType::Tcp };
         let transmit = Transmit::new(bytes, transport, self.server.address, self.local);
@@ -191,6 +224,9 @@ impl Client {
 
     /// Why there is no allocation, when no answer said so.
     pub(super) fn unanswered(&mut self) -> Failure {
+        if let Some(failure) = self.not_taken.take() {
+            return failure;
+        }
         if let Some(what) = self.nonsense.take() {
             return Failure::Nonsense { what };
         }
@@ -204,9 +240,10 @@ impl Client {
             Over::Tls => "TLS",
         };
         let (at, total) = (self.server.address, self.patience.total().as_secs_f64());
-        let tried = if asked_for_credentials {
-            format!("{at} over {over} asked for credentials and then said nothing for {total:.1} s")
-        } else if self.stream.is_some() {
+        if asked_for_credentials {
+            return Failure::SilentOnceAsked { tried: format!("{at} over {over}, {total:.1} s") };
+        }
+        let tried = if self.stream.is_some() {
             format!("{at} over {over}, {total:.1} s")
         } else {
             format!("{} requests to {at} over {over} in {total:.1} s", self.patience.tries)
@@ -239,9 +276,12 @@ fn unusable(message: &stun::Message) -> String {
     if let Some(defect) = message.defects.first() {
         return format!("attribute {:#06x}: {}", defect.attribute, defect.what);
     }
-    if message.integrity {
-        "a success without a relayed address, or with a MESSAGE-INTEGRITY that does not fit".into()
-    } else {
-        "a success without MESSAGE-INTEGRITY".to_owned()
-    }
+    "a success without a relayed address or a lifetime".to_owned()
+}
+
+/// XOR-RELAYED-ADDRESS.
+fn relayed(bytes: &[u8]) -> Option<SocketAddr> {
+    let message = Message::from_bytes(bytes).ok()?;
+    let relayed = message.attribute::<XorRelayedAddress>().ok()?;
+    Some(relayed.addr(message.transaction_id()))
 }

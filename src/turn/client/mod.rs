@@ -5,6 +5,8 @@
 //! failure has a name; streams are framed here; a server that dies is noticed within seconds.
 //!
 //! Deviations, with their reasons:
+//! - Servers that let in without credentials or do not sign a success are used, and told of
+//!   ([`Guard`]); RFC 8489 section 9.2.5 wants the latter ignored.
 //! - RFC 8489 section 9.2.5 wants an error response without MESSAGE-INTEGRITY ignored, as if it had
 //!   never come. It is believed here when its transaction id is right: it ends an attempt that would
 //!   end anyway, and an operator wants to know its code.
@@ -15,12 +17,14 @@
 mod answer;
 mod asked;
 mod event;
+mod open;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
 pub use event::{Event, Poll};
+pub use open::Guard;
 
 use super::{Failure, Over, Server};
 use crate::stun::{self, Class, Patience};
@@ -81,6 +85,15 @@ pub struct Client {
     auth: LongTermClientAuth,
     /// When the link is a stream.
     stream: Option<Stream>,
+    /// Whether an IPv4 address is asked for.
+    ipv4: bool,
+    guard: Guard,
+    /// The realm of the last challenge, as it came.
+    realm: String,
+    /// The success of an open server, until the library asks for it with credentials.
+    admitted: Option<Vec<u8>>,
+    /// What a success was when the library does not take it.
+    not_taken: Option<Failure>,
     relayed: Option<SocketAddr>,
     mapped: Option<SocketAddr>,
     asked: Asked,
@@ -109,10 +122,25 @@ impl Client {
     /// an address of the family that the server is reached by.
     #[must_use]
     pub fn new(server: Server, local: SocketAddr, patience: Patience, now: Duration) -> Self {
-        let credentials = TurnCredentials::new(&server.user, &server.password);
+        let ipv4 = server.address.is_ipv4();
+        Self::asking(server, local, patience, ipv4, now)
+    }
+
+    /// The same for an address of the family that is asked for. An IPv4 address is asked for by
+    /// leaving out REQUESTED-ADDRESS-FAMILY, as browsers do (RFC 8656 section 7.1).
+    #[must_use]
+    pub fn asking(
+        server: Server,
+        local: SocketAddr,
+        patience: Patience,
+        ipv4: bool,
+        now: Duration,
+    ) -> Self {
+        let name = if server.user.is_empty() { open::ANYBODY } else { &server.user };
+        let credentials = TurnCredentials::new(name, &server.password);
         let mut auth = LongTermClientAuth::new();
         auth.set_credentials(credentials.clone().into());
-        let proto = proto(&server, local, &patience, credentials);
+        let proto = proto(&server, local, &patience, ipv4, credentials);
         let stream = (server.over != Over::Udp).then(Stream::default);
         let mut client = Self {
             server,
@@ -121,6 +149,11 @@ impl Client {
             proto,
             auth,
             stream,
+            ipv4,
+            guard: Guard::default(),
+            realm: String::new(),
+            admitted: None,
+            not_taken: None,
             relayed: None,
             mapped: None,
             asked: Asked::default(),
@@ -156,6 +189,16 @@ impl Client {
     #[must_use]
     pub const fn mapped(&self) -> Option<SocketAddr> {
         self.mapped
+    }
+
+    /// Whether packets from and to this peer pass; `None` while it is not known.
+    #[must_use]
+    pub fn permitted(&self, peer: IpAddr) -> Option<bool> {
+        match self.peers.get(&peer)? {
+            Access::Granted => Some(true),
+            Access::Refused => Some(false),
+            Access::Wanted | Access::Asked => None,
+        }
     }
 
     /// Whether it failed or was closed; nothing more will happen.
@@ -284,7 +327,8 @@ impl Client {
             let Some(transmit) = self.proto.poll_transmit(instant(late)) else { continue };
             let bytes = transmit.data.as_ref();
             if stun::read(bytes).is_ok_and(|message| message.method == method::REFRESH) {
-                self.out.push_back(bytes.to_vec());
+                let bytes = self.undress(bytes);
+                self.out.push_back(bytes);
                 break;
             }
         }
@@ -292,7 +336,7 @@ impl Client {
     }
 
     fn fits(&self, peer: IpAddr) -> bool {
-        peer.is_ipv4() == self.server.address.is_ipv4()
+        peer.is_ipv4() == self.ipv4
     }
 
     /// The state of a peer; one not seen before is wanted. `None`: there are too many.
@@ -359,10 +403,19 @@ impl Client {
         // Bounded: each turn takes an event, or ends.
         for _ in 0..MOST_EVENTS {
             closed = matches!(self.proto.poll(at), TurnPollRet::Closed);
+            let mut answered = None;
             while let Some(transmit) = self.proto.poll_transmit(at) {
-                let bytes = transmit.data.as_ref().to_vec();
+                let wanted = transmit.data.as_ref().to_vec();
+                answered = self.answered_already(&wanted);
+                if answered.is_some() {
+                    break;
+                }
+                let bytes = self.undress(&wanted);
                 self.asked.note(now, &bytes);
                 self.out.push_back(bytes);
+            }
+            if let Some(answer) = answered {
+                self.feed(now, &answer);
             }
             let Some(event) = self.proto.poll_event() else { break };
             self.event(now, &event);
@@ -399,10 +452,10 @@ fn proto(
     server: &Server,
     local: SocketAddr,
     patience: &Patience,
+    ipv4: bool,
     credentials: TurnCredentials,
 ) -> Proto {
     let mut config = TurnConfig::new(credentials);
-    let ipv4 = server.address.is_ipv4();
     config.set_address_family(if ipv4 { AddressFamily::IPV4 } else { AddressFamily::IPV6 });
     // The library doubles without a limit of its own.
     let tries = patience.tries.clamp(1, 16);

@@ -30,7 +30,7 @@ impl Client {
             self.out.push_back(bytes);
         }
         if self.relayed.is_some() && self.alive.is_none() && now >= self.heard + self.quiet() {
-            self.alive = self.refresh(now);
+            self.alive = self.refresh(LIFETIME_S).map(|(id, bytes)| Repeat::new(id, bytes, now));
         }
         match self.alive.as_mut().map(|alive| alive.due(now, &self.patience, stream)) {
             Some(Due::Send(bytes)) => {
@@ -54,13 +54,20 @@ impl Client {
 
     /// A signed Refresh. Unlike Binding, a TURN server must answer it, and a server that was
     /// started anew says that it has no such allocation.
-    fn refresh(&mut self, now: Duration) -> Option<Repeat> {
+    fn refresh(&mut self, lifetime_s: u32) -> Option<(stun::TransactionId, Vec<u8>)> {
         let method = turn_client_proto::types::message::REFRESH;
         let mut message = Message::builder_request(method, MessageWriteVec::new());
         let id = wire_id(message.transaction_id());
-        message.add_attribute(&Lifetime::new(LIFETIME_S)).ok()?;
+        message.add_attribute(&Lifetime::new(lifetime_s)).ok()?;
         let message = self.auth.sign_outgoing_message(message).ok()?;
-        Some(Repeat::new(id, message.finish(), now))
+        Some((id, self.undress(&message.finish())))
+    }
+
+    /// Gives an allocation back that the library does not know of.
+    pub(super) fn give_back(&mut self) {
+        if let Some((_, bytes)) = self.refresh(0) {
+            self.out.push_back(bytes);
+        }
     }
 
     /// When something is to be done next.
