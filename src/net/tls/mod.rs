@@ -1,16 +1,24 @@
 //! TLS towards servers: rustls, the system's roots, and a file of one's own.
 
+mod certificate;
+mod explain;
+mod verify;
+
 use crate::stun::text;
-use crate::turn::Failure;
+use crate::turn::{Failure, TlsFault};
+use explain::Handshake;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use verify::Verifier;
 
 /// Whom to trust.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +58,11 @@ impl Tls {
     /// # Errors
     /// When nothing can be trusted, or the library refuses.
     pub fn config(&self) -> Result<Arc<ClientConfig>, Failure> {
+        self.verified().map(|(config, _)| config)
+    }
+
+    fn verified(&self) -> Result<(Arc<ClientConfig>, Arc<Verifier>), Failure> {
+        let other = |why: String| Failure::Tls { why, fault: TlsFault::Other };
         let mut roots = RootCertStore::empty();
         let system = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(system.certs);
@@ -57,29 +70,43 @@ impl Tls {
         if roots.is_empty() {
             let why = "this system has no root certificates: install ca-certificates, or name a \
                        file with --ca";
-            return Err(Failure::Tls { why: why.to_owned() });
+            return Err(other(why.to_owned()));
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let provider = Arc::new(ring::default_provider());
+        let inner =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                .build()
+                .map_err(|error| other(error.to_string()))?;
+        let verifier = Arc::new(Verifier::new(inner, self.extra.clone()));
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| Failure::Tls { why: error.to_string() })?
-            .with_root_certificates(roots)
+            .map_err(|error| other(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
             .with_no_client_auth();
-        Ok(Arc::new(config))
+        Ok((Arc::new(config), verifier))
     }
 
     /// Shakes hands with the server of this name.
     ///
     /// # Errors
-    /// [`Failure::Tls`] with what rustls says of the certificate.
+    /// [`Failure::Tls`] with what is wrong, in plain words.
     pub async fn connect(
         &self,
         name: &str,
         tcp: TcpStream,
     ) -> Result<TlsStream<TcpStream>, Failure> {
-        let fail = |why: String| Failure::Tls { why: text::safe(why.as_bytes()) };
-        let name = ServerName::try_from(name.to_owned())
-            .map_err(|_| fail(format!("`{name}` is no name that a certificate can be for")))?;
-        let connector = TlsConnector::from(self.config()?);
-        connector.connect(name, tcp).await.map_err(|error| fail(error.to_string()))
+        let Ok(server) = ServerName::try_from(name.to_owned()) else {
+            let shown = text::safe(name.as_bytes());
+            let why = format!("`{shown}` is no name that a certificate can be for");
+            return Err(Failure::Tls { why, fault: TlsFault::WrongName });
+        };
+        let (config, verifier) = self.verified()?;
+        let connected = TlsConnector::from(config).connect(server, tcp).await;
+        connected.map_err(|error| {
+            let chain = verifier.chain();
+            let now_s = UnixTime::now().as_secs();
+            Handshake { name, chain: &chain, now_s }.failure(&error)
+        })
     }
 }
