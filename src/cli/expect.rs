@@ -1,5 +1,7 @@
 //! `--expect AXIS=VALUE`.
 
+pub mod turn;
+
 use super::exit::Outcome;
 use crate::report::{Axis, Report, Status};
 

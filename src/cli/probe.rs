@@ -1,7 +1,7 @@
 //! `natscope probe`.
 
 use super::exit::{Failure, Outcome, tell};
-use super::expect::{self, Expect};
+use super::expect::turn::{self as expect, Expectation};
 use super::output::{self, Files, Format, Target};
 use super::progress::Progress;
 use super::turn::{self, Credentials, TurnArgs};
@@ -63,9 +63,10 @@ pub struct Args {
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
     #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
     output: Vec<Target>,
-    /// Exit with 4 unless this holds, such as mapping=endpoint-independent (repeatable)
+    /// Exit with 4 unless this holds, such as mapping=endpoint-independent, or turn=works (or udp,
+    /// tcp, tls) (repeatable)
     #[arg(long, value_name = "AXIS=VALUE", value_parser = expect::parse)]
-    expect: Vec<Expect>,
+    expect: Vec<Expectation>,
     #[command(flatten)]
     turn: TurnArgs,
 }
@@ -102,6 +103,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     if let Some(bind) = &args.bind {
         bind.check().map_err(|error| Failure::run(format!("--bind: {error}")))?;
     }
+    expect::possible(&args.expect, &args.turn.turn)?;
     let relays = Relays::new(args)?;
     let files = Files::create(&args.output)?;
     let runtime = runtime()?;
@@ -115,12 +117,13 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
 
 fn conclude(args: &Args, report: &Report) -> Outcome {
     if !args.expect.is_empty() {
-        let (outcome, lines) = expect::check(report, &args.expect);
+        let (outcome, lines) = expect::check_all(report, &args.expect);
         for line in lines {
             tell(&line);
         }
         return outcome;
     }
+    report.turn.iter().filter_map(TurnServer::complaint).for_each(|line| tell(&line));
     if report.is_definite() {
         return Outcome::Done;
     }
@@ -170,7 +173,7 @@ async fn measure(args: &Args, servers: &[Uri], relays: &Relays) -> Result<Report
     let runs = records.into_iter().map(|(judgement, record)| (record, judgement)).collect();
     let elapsed = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut report = Report::new(format!("{started:.0}"), elapsed, runs, findings);
-    report.turn = tried;
+    report.tried(tried);
     Ok(report)
 }
 
@@ -210,7 +213,22 @@ impl Relays {
             let attempt = allocation::attempt(server, bind, &self.tls, patience, deadline).await;
             Ok::<_, String>(TurnServer::new(server, attempt))
         };
-        let all = futures_util::future::join_all(args.turn.turn.iter().map(one));
+        let all = async {
+            let mut all = futures_util::future::join_all(args.turn.turn.iter().map(one)).await;
+            // Our own allocations beside it may have used the quota up, and servers count them for
+            // a moment after they were given back (coturn: up to a second); nothing tells when.
+            for (uri, tried) in args.turn.turn.iter().zip(&mut all) {
+                let full =
+                    |tried: &TurnServer| tried.failure == Some(crate::turn::Failure::QuotaReached);
+                for _ in 0..2 {
+                    if tried.as_ref().is_ok_and(full) {
+                        tokio::time::sleep(Duration::from_millis(1100)).await;
+                        *tried = one(uri).await;
+                    }
+                }
+            }
+            all
+        };
         let all = tokio::select! {
             all = all => all,
             _ = stop.wait_for(|stop| *stop) => {

@@ -4,6 +4,7 @@ use super::exit::Failure;
 use crate::net::file;
 use crate::net::resolve::{Family, resolve};
 use crate::net::tls::Tls;
+use crate::stun::text;
 use crate::stun::uri::{Host, Scheme, Transport, Uri};
 use crate::turn::{Over, Server};
 use std::path::PathBuf;
@@ -12,7 +13,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "TURN")]
 pub struct TurnArgs {
-    /// A TURN server: turn:HOST[:PORT][?transport=tcp], or turns: for TLS (repeatable)
+    /// A TURN server: turn:HOST[:PORT][?transport=tcp], or turns: for TLS (repeatable); a HOST alone
+    /// is asked over UDP
     #[arg(long, value_name = "URI", value_parser = parse_uri)]
     pub turn: Vec<Uri>,
     /// The user's name there; with time-limited credentials EXPIRY:NAME
@@ -36,9 +38,20 @@ pub struct TurnArgs {
     pub ca: Option<PathBuf>,
 }
 
-/// Reads the URI of a TURN server that can be used.
+/// Reads the URI of a TURN server that can be used, also as people paste it: in quotes, with
+/// slashes after its scheme, or the host alone.
 fn parse_uri(text: &str) -> Result<Uri, String> {
-    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
+    let pasted = text.trim_matches(|c: char| c.is_whitespace() || "\"'`,;".contains(c));
+    if pasted.contains('@') {
+        return Err("a TURN URI holds no user name: write turn:HOST, and the user with --user NAME and --password-file FILE".into());
+    }
+    if pasted.contains(|c: char| c.is_whitespace() || ",{}\"'".contains(c)) {
+        return Err(
+            "one server, such as turn:HOST or turns:HOST:443; further ones with --turn again"
+                .into(),
+        );
+    }
+    let uri: Uri = written(pasted)?.parse().map_err(|error| format!("{error}"))?;
     match (uri.scheme, uri.transport) {
         (Scheme::Turn, _) | (Scheme::Turns, None | Some(Transport::Tcp)) => Ok(uri),
         (Scheme::Turns, Some(Transport::Udp)) => {
@@ -48,6 +61,38 @@ fn parse_uri(text: &str) -> Result<Uri, String> {
             Err("this is a STUN server: write turn: for a TURN server".into())
         }
     }
+}
+
+/// A URI as RFC 7065 writes it.
+fn written(pasted: &str) -> Result<String, String> {
+    let pasted = match pasted.split_once('?') {
+        Some((host, query)) => format!("{}?{query}", host.trim_end_matches('/')),
+        None => pasted.trim_end_matches('/').to_owned(),
+    };
+    if let Some((scheme, rest)) = pasted.split_once("://") {
+        return match scheme.to_ascii_lowercase().as_str() {
+            scheme @ ("turn" | "turns" | "stun" | "stuns") => Ok(format!("{scheme}:{rest}")),
+            "tls" | "https" | "wss" => {
+                Err(format!("write turns:{} for TURN over TLS", shown(rest)))
+            }
+            "tcp" | "http" => {
+                Err(format!("write turn:{}?transport=tcp for TURN over TCP", shown(rest)))
+            }
+            _ => Err(format!("write turn:{} for TURN over UDP", shown(rest))),
+        };
+    }
+    let scheme = pasted.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    Ok(match scheme.as_str() {
+        "turn" | "turns" | "stun" | "stuns" if pasted.contains(':') => pasted,
+        _ if pasted.parse::<std::net::Ipv6Addr>().is_ok() => format!("turn:[{pasted}]"),
+        _ => format!("turn:{pasted}"),
+    })
+}
+
+/// The host and port of what has another scheme.
+fn shown(rest: &str) -> String {
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    text::safe(rest.get(..end).unwrap_or_default().as_bytes())
 }
 
 /// The longest user name and password (RFC 8489 section 14.3, and of the same length).
@@ -63,10 +108,10 @@ pub struct Credentials {
 }
 
 impl TurnArgs {
-    /// The credentials, when a TURN server is named.
+    /// The credentials, when a TURN server is named; both empty when there are none.
     ///
     /// # Errors
-    /// When one is missing, too long, or the file cannot be read.
+    /// When only one is there, one is too long, or the file cannot be read.
     pub fn credentials(&self) -> Result<Option<Credentials>, Failure> {
         if self.turn.is_empty() {
             return match &self.password_file {
@@ -74,16 +119,22 @@ impl TurnArgs {
                 None => Ok(None),
             };
         }
-        let user = self.user.clone().filter(|user| !user.is_empty()).ok_or_else(|| {
-            Failure::usage(
-                "--turn needs --user NAME (or NATSCOPE_TURN_USER): no TURN server lets anybody in",
-            )
-        })?;
-        let password = self.password()?.ok_or_else(|| {
-            Failure::usage(
-                "--turn needs --password-file FILE, NATSCOPE_TURN_PASSWORD, or --password PASSWORD",
-            )
-        })?;
+        let user = self.user.clone().filter(|user| !user.is_empty());
+        let (user, password) = match (user, self.password()?) {
+            (Some(user), Some(password)) => (user, password),
+            // a server that lets anybody in; any other will say that it does not
+            (None, None) => (String::new(), String::new()),
+            (Some(_), None) => {
+                return Err(Failure::usage(
+                    "--user needs --password-file FILE, NATSCOPE_TURN_PASSWORD, or --password PASSWORD",
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(Failure::usage(
+                    "a password needs its user: --user NAME (or NATSCOPE_TURN_USER)",
+                ));
+            }
+        };
         if user.len() > LONGEST || password.len() > LONGEST {
             return Err(Failure::usage(format!(
                 "a TURN user's name and password have at most {LONGEST} bytes (RFC 8489)"
@@ -142,4 +193,58 @@ pub async fn look_up(
         password: credentials.password.clone(),
     };
     Ok(addresses.into_iter().map(server).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_paste_is_understood() {
+        for (pasted, meant) in [
+            ("relay.example.org", "turn:relay.example.org"),
+            ("relay.example.org:443", "turn:relay.example.org:443"),
+            ("192.0.2.1:3478", "turn:192.0.2.1"),
+            ("2001:db8::1", "turn:[2001:db8::1]"),
+            ("[2001:db8::1]:3479", "turn:[2001:db8::1]:3479"),
+            ("turn:relay.example.org?transport=TCP", "turn:relay.example.org?transport=tcp"),
+            ("TURN:relay.example.org?Transport=Udp", "turn:relay.example.org?transport=udp"),
+            (
+                "turns:relay.example.org:443?transport=TCP",
+                "turns:relay.example.org:443?transport=tcp",
+            ),
+            ("turn://relay.example.org", "turn:relay.example.org"),
+            ("turns://relay.example.org:443/", "turns:relay.example.org:443"),
+            ("turn:relay.example.org:3478/?transport=tcp", "turn:relay.example.org?transport=tcp"),
+            ("\"turn:relay.example.org:3478\",", "turn:relay.example.org"),
+            (" 'turns:relay.example.org' ", "turns:relay.example.org"),
+            ("relay.example.org?transport=tcp", "turn:relay.example.org?transport=tcp"),
+            ("turn", "turn:turn"),
+        ] {
+            assert_eq!(parse_uri(pasted).expect(pasted).to_string(), meant, "{pasted}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_says_what_to_type() {
+        for (pasted, said) in [
+            ("turn:alice@relay.example.org", "--user NAME"),
+            ("turn:alice:wonder@relay.example.org", "--user NAME"),
+            ("stun:relay.example.org", "this is a STUN server"),
+            ("turns:relay.example.org?transport=udp", "DTLS is not supported"),
+            ("turn:relay.example.org?transport=tls", "write turns:"),
+            ("https://relay.example.org/turn", "write turns:relay.example.org"),
+            ("tcp://relay.example.org:3478", "write turn:relay.example.org:3478?transport=tcp"),
+            ("udp://relay.example.org:3478", "write turn:relay.example.org:3478"),
+            ("turn:a.example,turn:b.example", "further ones with --turn"),
+            ("{ urls: 'turn:a.example' }", "one server"),
+            ("turn:a.example turn:b.example", "further ones"),
+            ("turn:", "host is missing"),
+            ("", "host is missing"),
+        ] {
+            let error = parse_uri(pasted).expect_err(pasted);
+            assert!(error.contains(said), "{pasted}: {error}");
+            assert!(!error.contains("wonder"), "{error}");
+        }
+    }
 }

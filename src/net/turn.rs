@@ -6,7 +6,7 @@ use super::tls::Tls;
 use crate::probe::record::IcmpKind;
 use crate::stun::{Patience, text};
 use crate::turn::client::{Event, Poll};
-use crate::turn::{Client, Failure, Over, Server};
+use crate::turn::{Client, Failure, Over, Server, TlsFault};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -21,8 +21,10 @@ use tokio::time::Instant;
 const LONGEST: usize = 65_535;
 /// Messages that may wait for a slow stream; more are dropped, as a datagram would be.
 const QUEUE: usize = 256;
-/// Until a TCP connection and its TLS handshake must stand.
+/// Until a TCP connection must stand.
 const CONNECT: Duration = Duration::from_secs(8);
+/// Until the TLS handshake on it must be done.
+const HANDSHAKE: Duration = Duration::from_secs(4);
 
 /// A way to a TURN server. Everything on it is cancel-safe.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl<T: AsyncRead + Send + Unpin + std::fmt::Debug> ReadHalf for T {}
 
 impl Link {
     /// Opens it, from this local address where one is given. Over TCP and TLS it waits until the
-    /// connection stands, at most 8 s.
+    /// connection stands, at most 8 s, and 4 s for the handshake.
     ///
     /// # Errors
     /// [`Failure::Refused`], [`Failure::Connection`], [`Failure::Tls`] with what the system said.
@@ -68,10 +70,10 @@ impl Link {
             return Err(Failure::NoAnswer { tried });
         };
         let tcp = connected.map_err(|error| connection(&error))?;
-        let opened = tokio::time::timeout(CONNECT, Self::stream(server, tcp, tls)).await;
+        let opened = tokio::time::timeout(HANDSHAKE, Self::stream(server, tcp, tls)).await;
         opened.unwrap_or_else(|_| {
-            let why = "no answer to the handshake: is this the server's TLS port?".to_owned();
-            Err(Failure::Tls { why })
+            let why = "nothing answers the handshake".to_owned();
+            Err(Failure::Tls { why, fault: TlsFault::NotTls })
         })
     }
 
@@ -199,7 +201,7 @@ async fn write(mut to: Box<dyn AsyncWrite + Send + Unpin>, mut inbox: mpsc::Rece
     let _broken = to.shutdown().await;
 }
 
-async fn receive(socket: &UdpSocket, buffer: &mut Vec<u8>) -> Result<(), Failure> {
+pub(super) async fn receive(socket: &UdpSocket, buffer: &mut Vec<u8>) -> Result<(), Failure> {
     buffer.resize(LONGEST, 0);
     loop {
         let ready = socket
@@ -298,8 +300,23 @@ impl Session {
         tls: &Tls,
         patience: Patience,
     ) -> Result<Self, Failure> {
+        let ipv4 = server.address.is_ipv4();
+        Self::asking(server, bind, tls, patience, ipv4).await
+    }
+
+    /// The same for a relayed address of the family that is asked for; see [`Client::asking`].
+    ///
+    /// # Errors
+    /// When the link cannot be opened.
+    pub async fn asking(
+        server: Server,
+        bind: Option<&Bind>,
+        tls: &Tls,
+        patience: Patience,
+        ipv4: bool,
+    ) -> Result<Self, Failure> {
         let link = Link::open_by(&server, bind, tls).await?;
-        let client = Client::new(server, link.local(), patience, Duration::ZERO);
+        let client = Client::asking(server, link.local(), patience, ipv4, Duration::ZERO);
         let start = Instant::now();
         Ok(Self { link, client, start, buffer: Vec::new(), broken: VecDeque::new() })
     }

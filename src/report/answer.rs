@@ -24,10 +24,11 @@ pub(super) fn answer(report: &Report) -> Answer {
         format!("{}: {}", here(path), needs(path, &peers))
     });
     let questions = each(&|path| open(path).join("; "));
+    let by_facts = joined(answers, "; over IPv6: ").map(|text| format!("{text}."));
     Answer {
-        answer: match joined(answers, "; over IPv6: ") {
+        answer: match report.only_relayed().or(by_facts) {
             None => "Nothing was measured, so nothing can be said.".to_owned(),
-            Some(text) => format!("{text}."),
+            Some(text) => text,
         },
         open: match joined(questions, "; IPv6: ") {
             None => "Open: everything; what was noticed says why.".to_owned(),

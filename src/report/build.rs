@@ -125,6 +125,7 @@ impl Report {
             again.add(path.family, record, judgement);
         }
         again.traversal = Traversal::forecast(&again.paths);
+        again.weigh();
         again
     }
 }

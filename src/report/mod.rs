@@ -26,7 +26,7 @@ pub use markdown::markdown;
 pub use read::{ReadError, read};
 pub use text::text;
 pub use traversal::{Forecast, PeerForecast, PeerKind, Sender, Traversal};
-pub use turn::TurnServer;
+pub use turn::{TurnServer, TurnVerdict};
 pub use view::{Axis, FactView, Status};
 
 use crate::probe::fact::{Facts, Finding};
@@ -200,16 +200,18 @@ impl Report {
     }
 
     /// Whether anything definite was told: some path's mapping or filtering is known, or that the
-    /// mapping depends on the destination, or UDP is known to be blocked there.
+    /// mapping depends on the destination, or UDP is known to be blocked there, or that a relay over
+    /// TCP or TLS is what connects.
     #[must_use]
     pub fn is_definite(&self) -> bool {
-        self.paths.iter().map(|p| &p.facts).any(|f| {
+        let by_facts = self.paths.iter().map(|p| &p.facts).any(|f| {
             let fixed = crate::nat::Mapping::EndpointIndependent;
             f.mapping.value().is_some()
                 || !f.mapping.possible().contains(&fixed)
                 || f.filtering.value().is_some()
                 || f.classic.value().is_some()
-        })
+        });
+        by_facts || self.only_relayed().is_some()
     }
 }
 

@@ -170,9 +170,11 @@ fn transport(scheme: Scheme, query: &str) -> Result<Transport, String> {
     if matches!(scheme, Scheme::Stun | Scheme::Stuns) {
         return Err("`?` has no meaning in a stun URI (RFC 7064)".to_owned());
     }
-    match query.strip_prefix("transport=") {
+    // the RFC's grammar is without case (RFC 5234 section 2.3)
+    match query.to_ascii_lowercase().strip_prefix("transport=") {
         Some("udp") => Ok(Transport::Udp),
         Some("tcp") => Ok(Transport::Tcp),
+        Some("tls") => Err("for TURN over TLS write turns:HOST, without ?transport=tls".to_owned()),
         _ => Err("after `?` there may be transport=udp or transport=tcp".to_owned()),
     }
 }
