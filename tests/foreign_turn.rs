@@ -20,24 +20,7 @@ const COTURN: &str = "turnutils_uclient";
 /// Runs `body` in a namespace: this test binary starts itself again in there, for `test` only.
 /// Says SKIPPED where there is no namespace or not the `tool`; that fails where the lab is required.
 fn in_namespace(test: &str, tool: &[&str], body: impl FnOnce()) {
-    if netns::inside() {
-        netns::addresses(&[SERVER, PEER, CLIENT]);
-        return body();
-    }
-    let mut command = match netns::unshare().and_then(|command| have(tool).map(|()| command)) {
-        Ok(command) => command,
-        Err(reason) => {
-            println!("SKIPPED: {reason}");
-            let required = std::env::var("NATSCOPE_REQUIRE_LAB").is_ok_and(|v| v == "1");
-            assert!(!required, "NATSCOPE_REQUIRE_LAB=1, but {reason}");
-            return;
-        }
-    };
-    let this = std::env::current_exe().expect("this test binary");
-    let output = command.arg(this).args([test, "--exact", "--nocapture"]).output().expect("runs");
-    let told = text(&output);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("1 passed"), "no test of this name: {told}");
+    netns::in_namespace_with(test, || have(tool), &[SERVER, PEER, CLIENT], body);
 }
 
 /// Whether a command can be had: it starts, whatever it then says.

@@ -32,11 +32,21 @@ pub fn unshare() -> Result<Command, String> {
 /// Runs `body` in a namespace with these addresses: this test binary starts itself again in there,
 /// for `test` only. Says SKIPPED where there is none; that fails where the lab is required.
 pub fn in_namespace(test: &str, with: &[&str], body: impl FnOnce()) {
+    in_namespace_with(test, || Ok(()), with, body);
+}
+
+/// The same; says SKIPPED also where `need` is not met.
+pub fn in_namespace_with(
+    test: &str,
+    need: impl FnOnce() -> Result<(), String>,
+    on_loopback: &[&str],
+    body: impl FnOnce(),
+) {
     if inside() {
-        addresses(with);
+        addresses(on_loopback);
         return body();
     }
-    let mut command = match unshare() {
+    let mut command = match unshare().and_then(|command| need().map(|()| command)) {
         Ok(command) => command,
         Err(reason) => {
             println!("SKIPPED: {reason}");
@@ -47,8 +57,8 @@ pub fn in_namespace(test: &str, with: &[&str], body: impl FnOnce()) {
     };
     let this = std::env::current_exe().expect("this test binary");
     let output = command.arg(this).args([test, "--exact", "--nocapture"]).output().expect("runs");
-    let told = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    let told = String::from_utf8_lossy(&told);
+    let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    let told = String::from_utf8_lossy(&both);
     assert!(output.status.success(), "{told}");
     assert!(told.contains("1 passed"), "no test of this name: {told}");
 }
@@ -57,11 +67,16 @@ pub fn in_namespace(test: &str, with: &[&str], body: impl FnOnce()) {
 pub fn addresses(addresses: &[&str]) {
     ip(&["link", "set", "lo", "up"]);
     for address in addresses {
-        ip(&["address", "add", &format!("{address}/32"), "dev", "lo"]);
+        if address.contains(':') {
+            ip(&["address", "add", &format!("{address}/128"), "dev", "lo", "nodad"]);
+        } else {
+            ip(&["address", "add", &format!("{address}/32"), "dev", "lo"]);
+        }
     }
 }
 
-fn ip(arguments: &[&str]) {
+/// Runs `ip` in the namespace of this process.
+pub fn ip(arguments: &[&str]) {
     let status = Command::new("ip").args(arguments).status().expect("iproute2 is installed");
     assert!(status.success(), "ip {arguments:?}");
 }

@@ -50,14 +50,31 @@ impl Coturn {
     /// Starts it with user `lab`, password `lab`, and these further options. With a certificate
     /// and its key it also speaks TLS.
     pub fn start(options: &[&str], certificate: Option<(&Path, &Path)>) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
         let (port, tls) = (free_port(), free_port());
+        let (plain_port, tls_port) = (port.to_string(), tls.to_string());
+        let mut all = vec!["-p", &plain_port, "--tls-listening-port", &tls_port];
+        all.extend(["-r", "natscope.test", "--allow-loopback-peers"]);
+        all.extend(options);
+        if !options.iter().any(|option| option.contains("auth")) {
+            all.extend(["--lt-cred-mech", "-u", "lab:lab"]);
+        }
+        let mut coturn = Self::on(&["127.0.0.1"], &all, certificate);
+        (coturn.address, coturn.tls) =
+            ((Ipv4Addr::LOCALHOST, port).into(), (Ipv4Addr::LOCALHOST, tls).into());
+        coturn
+    }
+
+    /// Starts it on these addresses, the usual ports unless the options name others, with these
+    /// options and no account.
+    pub fn on(listen: &[&str], options: &[&str], certificate: Option<(&Path, &Path)>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(coturn::program());
         command.args(version().expect("its version").options(true));
-        command.args(["-L", "127.0.0.1", "--allow-loopback-peers", "-r", "natscope.test"]);
-        command.args(["-p", &port.to_string(), "--tls-listening-port", &tls.to_string()]);
         command.arg("--pidfile").arg(folder.path().join("pid"));
         command.arg("--userdb").arg(folder.path().join("db"));
+        for address in listen {
+            command.args(["-L", address]);
+        }
         match certificate {
             Some((certificate, key)) => {
                 command.arg("--cert").arg(certificate).arg("--pkey").arg(key);
@@ -67,9 +84,6 @@ impl Coturn {
             }
         }
         command.args(options);
-        if !options.iter().any(|option| option.contains("auth")) {
-            command.args(["--lt-cred-mech", "-u", "lab:lab"]);
-        }
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("turnserver");
         let mut log = BufReader::new(child.stdout.take().expect("its log"));
@@ -84,8 +98,9 @@ impl Coturn {
         }
         // It must not block on a full pipe.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Self { child, address: at(port), tls: at(tls), _folder: folder }
+        let ip = listen.first().and_then(|ip| ip.parse().ok()).expect("an address");
+        let at = |port| SocketAddr::new(ip, port);
+        Self { child, address: at(3478), tls: at(5349), _folder: folder }
     }
 
     /// Ends it as a crash would.

@@ -11,10 +11,11 @@ use stun_types::attribute::{AlternateServer, ErrorCode, Nonce, Realm, XorMappedA
 use stun_types::message::{
     IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message, MessageWriteVec,
 };
+use stun_types::prelude::AttributeStaticType;
 use stun_types::prelude::{MessageWrite, MessageWriteExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
-use turn_client_proto::types::attribute::{Lifetime, XorRelayedAddress};
+use turn_client_proto::types::attribute::{Lifetime, RequestedAddressFamily, XorRelayedAddress};
 
 /// The realm that it names.
 pub const REALM: &str = "faulty.test";
@@ -50,6 +51,14 @@ pub enum Fault {
     NoRelayed,
     /// Its success is not signed.
     Unsigned,
+    /// It asks for no credentials, and does not know what to do with any.
+    Open,
+    /// Its relayed address is of the other family.
+    OtherFamily,
+    /// Asked by REQUESTED-ADDRESS-FAMILY it refuses with this code.
+    FamilyCode(u16),
+    /// It relays from this address, as it says.
+    Relays(SocketAddr),
     /// Its success has a SOFTWARE that is not text, and the server's MESSAGE-INTEGRITY covers it.
     BadSoftware,
     /// It closes the connection (TCP).
@@ -80,7 +89,12 @@ pub fn count(seen: &Seen, method: u16) -> usize {
 
 /// Serves UDP on a free port while the runtime lives.
 pub async fn udp(fault: Fault) -> (SocketAddr, Seen) {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    udp_on("127.0.0.1", fault).await
+}
+
+/// The same on another address.
+pub async fn udp_on(ip: &str, fault: Fault) -> (SocketAddr, Seen) {
+    let socket = UdpSocket::bind((ip, 0)).await.expect("a port");
     let (address, seen) = (socket.local_addr().expect("bound"), seen());
     let counts = Arc::clone(&seen);
     tokio::spawn(async move {
@@ -93,6 +107,23 @@ pub async fn udp(fault: Fault) -> (SocketAddr, Seen) {
         }
     });
     (address, seen)
+}
+
+/// Serves UDP on this address, in a thread of its own, while `body` runs.
+pub fn live<T>(ip: &'static str, fault: Fault, body: impl FnOnce(SocketAddr) -> T) -> T {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            tell.send(udp_on(ip, fault).await.0).unwrap();
+            drop(stopped.await);
+        });
+    });
+    let done = body(told.recv().unwrap());
+    drop(stop);
+    thread.join().unwrap();
+    done
 }
 
 /// Serves one TCP connection after the other on a free port.
@@ -135,7 +166,15 @@ fn answers(fault: Fault, seen: &Seen, bytes: &[u8], from: SocketAddr) -> Vec<Vec
         (1, _) => Some(mapped(&message, from)),
         (_, Fault::StunOnly) => None,
         (3, Fault::AsksWithoutRealm) => Some(error(&message, 401, "", false)),
+        (3, Fault::Open) if !request.integrity => allocate(fault, &message, from, before),
+        (_, Fault::Open) if request.integrity => Some(error(&message, 400, "", false)),
+        (4 | 8 | 9, Fault::Open | Fault::Unsigned) => {
+            Some(Message::builder_success(&message, MessageWriteVec::new()).finish())
+        }
         (3, _) if !request.integrity => Some(error(&message, 401, "first", false)),
+        (3, Fault::FamilyCode(code)) if message.has_attribute(RequestedAddressFamily::TYPE) => {
+            Some(error(&message, code, "", true))
+        }
         (3, Fault::AlwaysAsks) => Some(error(&message, 401, &format!("nonce{before}"), false)),
         (3, _) => allocate(fault, &message, from, before),
         (_, Fault::SilentOnceAllocated) => None,
@@ -167,7 +206,11 @@ fn allocate(
             let id = message.transaction_id();
             builder.add_attribute(&XorMappedAddress::new(from, id)).expect("fits");
             if fault != Fault::NoRelayed {
-                let relayed = RELAYED.parse().expect("an address");
+                let relayed = match fault {
+                    Fault::OtherFamily => "[2001:db8::1]:50000".parse().expect("an address"),
+                    Fault::Relays(address) => address,
+                    _ => RELAYED.parse().expect("an address"),
+                };
                 builder.add_attribute(&XorRelayedAddress::new(relayed, id)).expect("fits");
             }
             builder.add_attribute(&Lifetime::new(600)).expect("fits");
@@ -178,7 +221,11 @@ fn allocate(
                 );
                 builder.add_attribute(&raw).expect("fits");
             }
-            Some(if fault == Fault::Unsigned { builder.finish() } else { signed(builder) })
+            Some(if matches!(fault, Fault::Unsigned | Fault::Open) {
+                builder.finish()
+            } else {
+                signed(builder)
+            })
         }
     }
 }
