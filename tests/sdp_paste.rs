@@ -191,6 +191,8 @@ const TWO_SIDES: &[Two] = &[
     Two("redacted-x.sdp", "pair-srflx-answer.sdp", Some("same network only"), "depends on the NATs", &["hidden-address"]),
     Two("browser.sdp", "mediasoup-transport.txt", Some("same network only"), "It cannot work from outside of one network: ICE-lite", &["lite-private"]),
     Two("browser.sdp", "pair-private-answer.sdp", Some("same network only"), "depends on the NATs", &["private-only"]),
+    Two("browser.sdp", "bundle-wrong-section.sdp", None, "It cannot work: the candidates of the answer stand in a section where nobody looks", &["wrong-section"]),
+    Two("browser.sdp", "pair-restarted-answer.sdp", None, "cannot be told whether they connect: the candidates of the answer belong to another generation", &["other-generation"]),
     Two("browser.sdp", "pair-tcp-answer.sdp", None, "transports differ", &[]),
 ];
 
@@ -273,6 +275,10 @@ fn a_dump_tells_how_each_connection_ended() {
     let relay = report(&["internals-relay-only.json"]);
     let error = &relay.connections[0].findings[0];
     assert!(error.text.contains("turn.example.org") && error.text.contains("701"), "{error:?}");
+    // what came later stands in no line, and is shown all the same
+    for document in [relay.text(false), relay.markdown()] {
+        assert!(document.contains("relay udp 203.0.113.9:61000"), "{document}");
+    }
     // half a dump is no JSON, and what it holds is read all the same
     let half = report(&["internals-cut-off.json"]);
     assert!(half.summary.contains("cannot be told"), "{}", half.summary);

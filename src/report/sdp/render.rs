@@ -166,8 +166,9 @@ pub fn markdown(report: &SdpReport) -> String {
             let _ =
                 writeln!(out, "| {} | {} | {} |", line.line, safe(&line.text), safe(&line.meaning));
         }
-        // where no lines say them
-        if !few || description.lines.is_empty() {
+        // those that no line says
+        let told = description.lines.iter().filter(|l| l.text.starts_with("a=candidate:")).count();
+        if !few || told < description.candidates.len() {
             for candidate in candidates(description) {
                 let _ = writeln!(out, "- {}", safe(&candidate));
             }

@@ -108,8 +108,14 @@ impl Part {
         if side.entries().next().is_some() {
             return;
         }
-        if !side.all.is_empty() {
-            self.why_not.get_or_insert_with(|| format!("{name} has no candidate that counts"));
+        if side.all.iter().any(|cand| cand.section.is_some_and(|s| s != cand.transport)) {
+            self.why_not.get_or_insert_with(|| {
+                format!("the candidates of {name} stand in a section where nobody looks for them")
+            });
+        } else if !side.all.is_empty() {
+            self.untold = Some(format!(
+                "the candidates of {name} belong to another generation of ICE than its description"
+            ));
         } else if !side.sdp.unread.is_empty() {
             self.untold = Some(format!("the candidates of {name} cannot be read"));
         } else if side.sdp.says("end-of-candidates") {
