@@ -219,7 +219,8 @@ fn ctrl_c_reaches_the_command_once() {
                   sleep 0.3; sleep 0.3; exit $((10+n))\n";
     std::fs::write(&script, counts).unwrap();
     let (program, script) = (program(), script.display().to_string());
-    let command = format!("'{}' lab exec --no-server eim-apdf -- sh '{script}'", program.display());
+    let command =
+        format!("exec '{}' lab exec --no-server eim-apdf -- sh '{script}'", program.display());
     let Some(mut child) = on_terminal("/bin/sh", &command) else { return };
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
