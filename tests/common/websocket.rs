@@ -47,7 +47,7 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     match u16::try_from(payload.len()).expect("short") {
         length @ 0..=125 => out.push(0x80 | u8::try_from(length).expect("short")),
         length => {
-            out.push(0x80 | 126);
+            out.push(0xfe);
             out.extend(length.to_be_bytes());
         }
     }
