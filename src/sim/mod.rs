@@ -6,6 +6,7 @@
 //! record, which the real judge then judges.
 
 pub mod bytes;
+mod fault;
 pub mod link;
 pub mod nat;
 pub mod peers;
