@@ -95,6 +95,25 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_excluded_does_not_hold_and_one_that_is_left_could_not_be_told() {
+        use crate::nat::Mapping::{AddressAndPortDependent, AddressDependent};
+        use crate::probe::fact::Fact;
+        use crate::probe::judge::judge;
+        use crate::probe::record::Record;
+        let runs = vec![(Record::default(), judge(&Record::default()))];
+        let mut report = Report::new("2026-11-25T06:40:00Z".into(), 1, runs, vec![]);
+        let left = [AddressDependent, AddressAndPortDependent];
+        report.paths[0].facts.mapping = Fact::narrowed(&left, "a sees 1, b sees 2", vec![]);
+        let outcome = |text: &str| check(&report, &[parse(text).unwrap()]);
+        let (excluded, lines) = outcome("mapping=eim");
+        assert_eq!(excluded, Outcome::NotAsExpected);
+        let found = "found: depends on the destination: address-dependent or address-and-port-dependent because a sees 1, b sees 2";
+        assert!(lines[0].contains(found), "{lines:?}");
+        assert_eq!(outcome("mapping=apdm").0, Outcome::CouldNotTell);
+        assert_eq!(outcome("filtering=eif").0, Outcome::CouldNotTell);
+    }
+
+    #[test]
     fn unknown_names_get_a_suggestion() {
         let axis = parse("maping=eim").unwrap_err();
         assert!(axis.contains("did you mean `mapping`?"), "{axis}");

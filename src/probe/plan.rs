@@ -111,11 +111,7 @@ impl Plan {
         for (index, server) in self.servers.iter_mut().enumerate() {
             match server.phase {
                 Phase::Contact => contact(core, index, server),
-                Phase::Filter => {
-                    if window::filter(core, index, server) {
-                        server.phase = Phase::Ready;
-                    }
-                }
+                Phase::Filter => window::first_test(core, index, server),
                 _ => {}
             }
         }
@@ -140,11 +136,7 @@ impl Plan {
             match server.phase {
                 Phase::Ready => mapping::begin(core, index, server, socket),
                 Phase::Mapping => mapping::mapped(core, index, server, socket),
-                Phase::Again => {
-                    if window::filter(core, index, server) {
-                        mapping::go_on(core, index, server, socket);
-                    }
-                }
+                Phase::Again => mapping::second_test(core, index, server, socket),
                 Phase::Controls => mapping::controls(core, index, server),
                 _ => {}
             }
@@ -251,7 +243,7 @@ fn contact(core: &mut Core, index: usize, server: &mut Server) {
             if server.port.or(server.both).is_some() { Phase::Filter } else { Phase::Ready };
         if server.phase == Phase::Filter {
             server.window = Window::first(server);
-            window::filter(core, index, server);
+            window::first_test(core, index, server);
         }
         return;
     }

@@ -73,6 +73,7 @@ fn name(record: &Record, server: usize) -> &str {
 }
 
 /// The values that none of the facts excludes.
+#[allow(clippy::needless_pass_by_value)] // cloned once for each value: a cheap iterator
 fn left<'f, T: Values>(facts: impl Iterator<Item = &'f Fact<T>> + Clone) -> Vec<T> {
     let allowed = |v: &T| facts.clone().all(|f| f.possible().contains(v));
     T::VALUES.iter().copied().filter(allowed).collect()

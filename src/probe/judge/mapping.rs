@@ -202,8 +202,8 @@ impl<'a> Comparison<'a> {
             }
         }
         let clause = |(mapped, who): &(SocketAddr, Vec<SocketAddr>)| {
-            let names: Vec<String> = who.iter().map(|&at| self.view.name(at)).collect();
-            match names.as_slice() {
+            let seers: Vec<String> = who.iter().map(|&at| self.view.name(at)).collect();
+            match seers.as_slice() {
                 [one] => format!("{one} sees {mapped}"),
                 [one, two] => format!("{one} and {two} both see {mapped}"),
                 many => format!("{} all see {mapped}", many.join(", ")),
@@ -253,6 +253,7 @@ fn disagreement(text: String) -> Finding {
 }
 
 /// The mappings that all of these pairs allow.
+#[allow(clippy::needless_pass_by_value)] // cloned once for each value: a cheap iterator
 fn left<'p, 'a: 'p>(pairs: impl Iterator<Item = &'p Pair<'a>> + Clone) -> Vec<Mapping> {
     let allowed = |&m: &Mapping| pairs.clone().all(|p| p.allows(m));
     Mapping::ALL.iter().copied().filter(allowed).collect()

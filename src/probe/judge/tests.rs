@@ -357,7 +357,8 @@ fn what_each_server_leaves_possible_is_taken_together() {
     let narrowed = |left: &[Filtering]| Fact::narrowed(left, "it was so", vec!["t1".into()]);
     let known = |f| Fact::proven(f, "it was shown", vec!["t2".into()]);
     let none = || Fact::not_tested("no RFC 5780");
-    let table: &[(Vec<Fact<Filtering>>, &[Filtering], Option<&str>)] = &[
+    type Row<'a> = (Vec<Fact<Filtering>>, &'a [Filtering], Option<&'a str>);
+    let table: &[Row<'_>] = &[
         (vec![none(), known(Adf)], &[Adf], None),
         (vec![narrowed(&[Adf, Apdf]), none()], &[Adf, Apdf], None),
         (vec![narrowed(&[Adf, Apdf]), narrowed(&[Eif, Adf])], &[Adf], None),

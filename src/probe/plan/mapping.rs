@@ -128,8 +128,11 @@ fn test_again(core: &mut Core, index: usize, server: &mut Server) {
     filter(core, index, server);
 }
 
-/// After the second filter test: what it had to wait for.
-pub(super) fn go_on(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
+/// Goes on with the second filter test; when it is over, with what had to wait for it.
+pub(super) fn second_test(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
+    if !filter(core, index, server) {
+        return;
+    }
     if server.later.both {
         ask_both(core, index, server, mapping);
     }

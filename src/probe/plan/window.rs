@@ -1,7 +1,7 @@
 //! The filter test: requests for answers from endpoints that nothing has sent to, and beside them a
 //! heartbeat that shows that the socket works.
 
-use super::{Server, plain};
+use super::{Phase, Server, plain};
 use crate::probe::core::Core;
 use crate::probe::loss;
 use crate::probe::transaction::{Role, Schedule, ms};
@@ -54,6 +54,13 @@ impl Window {
     /// When it wants to go on.
     pub fn next_wake(&self) -> Option<Duration> {
         self.closing.or(self.next)
+    }
+}
+
+/// Goes on with the first filter test; when it is over, the server is ready for the second part.
+pub(super) fn first_test(core: &mut Core, index: usize, server: &mut Server) {
+    if filter(core, index, server) {
+        server.phase = Phase::Ready;
     }
 }
 
