@@ -119,7 +119,9 @@ pub async fn attempt(
 ) -> Attempt {
     let mut attempt = Attempt::new();
     let way = Way { server, bind, tls, patience };
-    let in_time = tokio::time::timeout_at(deadline, both_ways(&way, &mut attempt)).await;
+    // it is large: three sessions may be under way in it
+    let trying = Box::pin(both_ways(&way, &mut attempt));
+    let in_time = tokio::time::timeout_at(deadline, trying).await;
     if in_time.is_err() && attempt.relayed.is_none() && attempt.failure.is_none() {
         let tried = format!("{} until the time for it was over", server.address);
         attempt.failure = Some(Failure::NoAnswer { tried });

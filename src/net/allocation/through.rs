@@ -94,7 +94,9 @@ pub(super) async fn direct(way: &Way<'_>, allocated: &mut Allocated) -> Result<D
     // over TCP it may see another address of ours than over UDP: both are let in
     let mut peers: BTreeSet<IpAddr> =
         mapped.map(|mapped| mapped.ip()).filter(fits).into_iter().collect();
-    peers.iter().for_each(|peer| session.permit(*peer));
+    for peer in &peers {
+        session.permit(*peer);
+    }
     let mut refused: Vec<(IpAddr, Failure)> = Vec::new();
     let (mut sent, mut permitted, mut icmp) = (Sent::default(), false, None);
     let mut buffer = Vec::new();
