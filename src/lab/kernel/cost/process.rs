@@ -1,7 +1,7 @@
 //! A relay in a process of its own, so that its processor time and memory are measured alone.
 
 use super::super::namespace::Namespace;
-use super::super::{LabError, supervisor};
+use super::super::{LabError, nft, supervisor};
 use crate::lab::coturn;
 use crate::lab::plan::SERVER;
 use std::io::{BufRead as _, BufReader, Read};
@@ -88,6 +88,14 @@ fn coturn_version() -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Gives packets that leave this port with a TTL of 1 a usual one.
+fn ttl(port: u16) -> String {
+    format!(
+        "table ip relay_ttl {{\nchain out {{\ntype filter hook output priority mangle;\n\
+         udp sport {port} ip ttl 1 ip ttl set 64;\n}}\n}}\n"
+    )
+}
+
 fn failed(kind: Kind, why: &str) -> LabError {
     LabError::Experiment(format!("{}: {why}", kind.name()))
 }
@@ -116,6 +124,9 @@ impl Relay {
             Kind::Coturn => coturn.map(|version| version.to_string()),
         };
         let started = internet.run(move || async move {
+            if coturn.is_some_and(coturn::Version::spends_its_ttl) {
+                nft::find()?.apply("internet", &ttl(kind.address().port())).await?;
+            }
             // a child of this thread lives in this thread's namespace
             kind.command(coturn, &folder).map(|mut command| {
                 command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
