@@ -9,7 +9,6 @@ mod common;
 #[path = "support/coturn.rs"]
 mod coturn;
 #[path = "support/faulty_turn.rs"]
-#[allow(dead_code)]
 mod faulty;
 #[path = "common/netns.rs"]
 mod netns;

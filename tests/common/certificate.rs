@@ -56,8 +56,8 @@ pub enum Kind {
 
 /// A certificate for these names, made like this.
 pub fn make_like(names: &[&str], kind: Kind) -> Made {
-    let made = make(names);
-    let named = || {
+    let files = make(names);
+    let for_them = || {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         CertificateParams::new(names).expect("parameters")
     };
@@ -72,7 +72,7 @@ pub fn make_like(names: &[&str], kind: Kind) -> Made {
     let root = authority("Test Root");
     let root_cert = root.self_signed(&root_key).expect("a certificate");
     let root = Issuer::new(root, root_key);
-    let mut own = named();
+    let mut own = for_them();
     own.distinguished_name.push(DnType::CommonName, names.first().copied().unwrap_or_default());
     let (cert, ca) = match kind {
         Kind::SelfSigned => {
@@ -96,8 +96,8 @@ pub fn make_like(names: &[&str], kind: Kind) -> Made {
             (cert, root_cert.pem())
         }
     };
-    std::fs::write(&made.cert, cert).expect("a file");
-    std::fs::write(&made.key, own_key.serialize_pem()).expect("a file");
-    std::fs::write(&made.ca, ca).expect("a file");
-    made
+    std::fs::write(&files.cert, cert).expect("a file");
+    std::fs::write(&files.key, own_key.serialize_pem()).expect("a file");
+    std::fs::write(&files.ca, ca).expect("a file");
+    files
 }
