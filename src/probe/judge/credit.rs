@@ -211,11 +211,16 @@ impl Said {
     fn proxied(self, seen: Reach) -> Doubt {
         let Self { server, mapped, .. } = self;
         let words = seen.words();
+        // A company's network may have several private ranges, and translate between them.
+        let or = match reach(server.ip()) {
+            Reach::Site | Reach::Carrier => ", or a NAT between two private networks does",
+            _ => "",
+        };
         Doubt {
             id: "proxy-before-server",
             short: format!("sees this host as {mapped}, {words}: a proxy stands before it"),
             text: format!(
-                "{server} sees this host as {mapped}, {words} of a network that the server is not reached in: a proxy or load balancer stands before it and hides where packets come from; its answers are not used. Take a server that is reached directly, or let the balancer keep source addresses"
+                "{server} sees this host as {mapped}, {words} of a network that the server is not reached in: a proxy or load balancer stands before it and hides where packets come from{or}; its answers are not used. Take a server that is reached directly, or let the balancer keep source addresses"
             ),
         }
     }
