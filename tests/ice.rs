@@ -1,7 +1,7 @@
 //! Two peers on the loopback: they connect, measure, notice each other's end, and say why not.
 
-// A test measures real time.
-#![allow(clippy::disallowed_methods)]
+// A test measures real time, and finds a free port.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 use natscope::ice::{Connection, Description, Kind, Outcome, Pace, Role};
 use natscope::net::bind::Bind;
 use natscope::net::ice::{self, Options, Peer, Progress};

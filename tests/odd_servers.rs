@@ -108,9 +108,9 @@ fn probe(servers: &[&str]) -> Probed {
     let run = |format: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_natscope"));
         command.args(["probe", "-4", "--format", format]);
-        servers.iter().for_each(|server| {
+        for server in servers {
             command.args(["--server", server]);
-        });
+        }
         command.output().expect("natscope runs")
     };
     let output = run("json");

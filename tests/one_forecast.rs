@@ -208,13 +208,13 @@ fn subsets<T: Copy>(all: &[T]) -> Vec<Vec<T>> {
 
 #[test]
 fn the_grade_is_that_of_the_weakest_fact_that_the_verdict_rests_on() {
+    use PeerKind::{FullCone, PortRestrictedCone, Symmetric};
     let cone = || {
         let (mapping, filtering) =
             (Mapping::EndpointIndependent, Filtering::AddressAndPortDependent);
         facts(&NatSpec::new(mapping, filtering, Allocation::Preserving))
     };
     let grade = |facts: Facts, peer| towards(facts, peer).grade;
-    use PeerKind::{FullCone, PortRestrictedCone, Symmetric};
     assert_eq!(grade(cone(), Symmetric), Some(Grade::Proven));
 
     let guessed = |facts: Facts| Facts {

@@ -352,12 +352,14 @@ fn what_comes_in_unasked_and_what_does_not_leave_this_filtering() {
     }
 }
 
+/// What each server leaves, what all leave together, and the servers that disagree.
+type Row<'a> = (Vec<Fact<Filtering>>, &'a [Filtering], Option<&'a str>);
+
 #[test]
 fn what_each_server_leaves_possible_is_taken_together() {
     let narrowed = |left: &[Filtering]| Fact::narrowed(left, "it was so", vec!["t1".into()]);
     let known = |f| Fact::proven(f, "it was shown", vec!["t2".into()]);
     let none = || Fact::not_tested("no RFC 5780");
-    type Row<'a> = (Vec<Fact<Filtering>>, &'a [Filtering], Option<&'a str>);
     let table: &[Row<'_>] = &[
         (vec![none(), known(Adf)], &[Adf], None),
         (vec![narrowed(&[Adf, Apdf]), none()], &[Adf, Apdf], None),
