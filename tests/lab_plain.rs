@@ -2,6 +2,7 @@
 //! servers on two addresses, two ports of one address, and both together.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_methods)] // how long a probe takes is printed
 
 use natscope::lab::catalogue::Catalogue;
 use natscope::lab::kernel::namespace::Namespace;
