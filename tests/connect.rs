@@ -295,7 +295,7 @@ fn a_wrong_password_and_expired_credentials_are_told() {
     let secret = file("secret", "shared-secret\n");
     let told =
         refused(&["--turn", "--secret-file", &secret], "1000000000:alice", "b2xkIGFuZCBnb25l");
-    assert!(told.contains("401") && told.contains("the expiry in the user name"), "{told}");
+    assert!(told.contains("401") && told.contains("the credentials have expired"), "{told}");
 }
 
 fn config(policy: Policy) -> Config {

@@ -127,10 +127,15 @@ pub async fn attempt(
         attempt.failure = Some(Failure::NoAnswer { tried });
     }
     if matches!(attempt.failure, Some(Failure::Unauthorized { .. })) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        attempt.remark = expiry::remark(&server.user, now);
+        attempt.remark = remark(&server.user);
     }
     attempt
+}
+
+/// What a refused user's name looks like now, where there is something to say.
+pub(super) fn remark(user: &str) -> Option<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    expiry::remark(user, now)
 }
 
 /// Over IPv6 some servers give what is asked for by REQUESTED-ADDRESS-FAMILY only, others only what

@@ -16,6 +16,7 @@ pub use hand::Hand;
 pub use room::Room;
 
 use super::NetError;
+use super::allocation;
 use super::ice::{self, Options, Peer};
 use crate::ice::{Avoided, Outcome};
 use crate::probe::fact::{Finding, Severity};
@@ -174,6 +175,14 @@ impl Session {
         }
     }
 
+    /// What to do about a relay's failure: where a user was refused, what the name itself shows.
+    fn advice(&self, uri: &str, failure: &crate::turn::Failure) -> String {
+        let refused = matches!(failure, crate::turn::Failure::Unauthorized { .. });
+        let server = self.config.ice.turn.iter().find(|server| refused && server.uri == uri);
+        let remark = server.and_then(|server| allocation::remark(&server.user));
+        remark.unwrap_or_else(|| failure.advice().to_owned())
+    }
+
     /// This side, with what the prober found.
     async fn side(&mut self, peer: &mut Peer) -> Side {
         if self.attempt.cut_short.is_none() {
@@ -186,7 +195,8 @@ impl Session {
         let outcome = peer.outcome();
         for allocation in &outcome.turn {
             if let Some(failure) = &allocation.failure {
-                let text = format!("{}: {failure}; {}", allocation.server, failure.advice());
+                let advice = self.advice(&allocation.server, failure);
+                let text = format!("{}: {failure}; {advice}", allocation.server);
                 findings.push(finding("no-relay", Severity::Warning, text));
             }
         }
