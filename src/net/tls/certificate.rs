@@ -75,21 +75,16 @@ fn time(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let text = std::str::from_utf8(content).ok()?.strip_suffix('Z')?;
     let (year, text) = match tag {
         UTC_TIME => {
-            let year: i64 = text.get(..2)?.parse().ok()?;
+            let year: i16 = text.get(..2)?.parse().ok()?;
             (if year < 50 { 2000 + year } else { 1900 + year }, text.get(2..)?)
         }
         GENERALIZED_TIME => (text.get(..4)?.parse().ok()?, text.get(4..)?),
         _ => return None,
     };
-    let part = |at: usize| text.get(at..at + 2)?.parse::<i64>().ok();
+    let part = |at: usize| text.get(at..at + 2)?.parse::<i8>().ok();
     let (month, day, hour, minute, second) = (part(0)?, part(2)?, part(4)?, part(6)?, part(8)?);
-    // days since 1970 of a date of the Gregorian calendar, by eras of 400 years
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468;
-    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    let date = jiff::civil::DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
+    let seconds = jiff::tz::TimeZone::UTC.to_timestamp(date).ok()?.as_second();
     Some((u64::try_from(seconds).unwrap_or(0), rest))
 }
 
