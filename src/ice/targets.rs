@@ -10,7 +10,8 @@
 //!   side has one of that family;
 //! - ports below 1024 but for 80 and 443 of public addresses, as libwebrtc has it: no peer's socket
 //!   is there, and NATs keep user ports above (RFC 4787 section 4.2.2). Of the ports above, those of
-//!   services that answer anyone with much more than they were asked.
+//!   services that answer anyone with much more than they were asked, on addresses that are not
+//!   public: a NAT that takes ports at random gives them to its hosts as well.
 //!
 //! The directed broadcast of a network cannot be told from a host; the kernel refuses it without
 //! `SO_BROADCAST`, which is not set. The same holds for what a check came from.
@@ -47,6 +48,7 @@ fn unfit(to: SocketAddr, own: impl Iterator<Item = IpAddr>) -> Option<String> {
         (0, _) => Some("port 0 is none".to_owned()),
         (1..1024, Reach::Global) if web => None,
         (1..1024, _) => Some(format!("port {port} is one of a service, not of a peer")),
+        (_, Reach::Global) => None,
         _ if SERVICES.contains(&port) => {
             Some(format!("port {port} is one of a service that would answer with more"))
         }
@@ -114,8 +116,8 @@ mod tests {
             "198.51.100.1:123",
             "198.51.100.1:161",
             "198.51.100.1:1023",
-            "198.51.100.1:1900",
-            "198.51.100.1:11211",
+            "192.168.1.1:1900",
+            "192.168.1.1:11211",
             "192.168.1.1:53",
             "192.168.1.1:80",
             "192.168.1.1:443",
@@ -134,6 +136,13 @@ mod tests {
             "[fd00::7]:50000",
         ] {
             assert_eq!(why(to, &own), None, "{to}");
+        }
+    }
+
+    #[test]
+    fn a_peer_whose_nat_gave_it_the_port_of_a_service_was_not_checked() {
+        for port in super::SERVICES {
+            assert_eq!(why(&format!("198.51.100.1:{port}"), &["192.168.1.5"]), None);
         }
     }
 
