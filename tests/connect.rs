@@ -14,7 +14,7 @@ use natscope::net::serve;
 use natscope::net::signal::{self, Server};
 use natscope::net::tls::Tls;
 use natscope::sdp::Message;
-use natscope::server::Sites;
+use natscope::stun::responder::Sites;
 use natscope::turn::relay::Credentials;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};

@@ -4,16 +4,17 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods)] // how long a probe takes is printed
 
+use natscope::ground::fact::Grade;
 use natscope::lab::catalogue::Catalogue;
 use natscope::lab::kernel::namespace::Namespace;
 use natscope::lab::kernel::{experiment, supervisor};
 use natscope::lab::plan::{SECOND, SERVER};
+use natscope::nat::Facts;
 use natscope::nat::{Mapping, NatSpec};
 use natscope::net::{probe, serve};
 use natscope::probe::Config;
-use natscope::probe::fact::{Facts, Grade};
 use natscope::probe::judge::judge;
-use natscope::server::Sites;
+use natscope::stun::responder::Sites;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
 //! The real prober against the real server over the loopback interface: no NAT, no filter.
 
+use natscope::ground::fact::Grade;
 use natscope::nat::{Classic, Filtering, Mapping};
 use natscope::net::{probe, serve};
-use natscope::probe::fact::Grade;
 use natscope::probe::{Config, judge};
-use natscope::server::Sites;
+use natscope::stun::responder::Sites;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::watch;

@@ -1,8 +1,8 @@
 //! Servers that are misdeployed, refuse, redirect, answer late or not at all, in virtual time: what
 //! the report says of each, and that no fact rests on them.
 
+use natscope::ground::finding::Finding;
 use natscope::nat::{Allocation, Filtering, Mapping, NatSpec, Translation};
-use natscope::probe::fact::Finding;
 use natscope::probe::judge::{Judgement, Standing, judge};
 use natscope::probe::record::Record;
 use natscope::sim::World;

@@ -1,12 +1,13 @@
 //! One forecast for everyone: the matrix, the connection report, the scenarios, the table of shares
 //! and the probe's report say the same of a pair, whoever is asked.
 
+use natscope::ground::fact::{Fact, Grade};
 use natscope::lab::cost::Shares;
 use natscope::lab::matrix::Cell;
 use natscope::lab::scenario::Scenario;
+use natscope::nat::Facts;
 use natscope::nat::pair::{End, PeerKind, Verdict, forecast};
 use natscope::nat::{Allocation, Classic, Filtering, Mapping, NatSpec};
-use natscope::probe::fact::{Fact, Facts, Grade};
 use natscope::report::connect::{ConnectReport, Given, Met, Prediction};
 use natscope::report::{Family, Path, PeerForecast, Sender, Traversal};
 use natscope::signal::{NatFacts, Role, Side};

@@ -10,7 +10,7 @@ mod netns;
 mod turn;
 
 use natscope::net::serve::{Config, RelayHandle, Server, Turn};
-use natscope::server::Sites;
+use natscope::stun::responder::Sites;
 use natscope::turn::relay::{Credentials, PortRange};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

@@ -2,8 +2,9 @@
 
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // real sockets are the point
 
+use natscope::ground::limit::Limit;
 use natscope::net::serve::{Config, Server};
-use natscope::server::{Limit, Sites};
+use natscope::stun::responder::Sites;
 use natscope::stun::{self, Change, Class, Message, Request};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

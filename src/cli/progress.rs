@@ -1,6 +1,6 @@
 //! Facts on the terminal as they become certain: on stderr, and only when that is a terminal.
 
-use crate::probe::fact::Grade;
+use crate::ground::fact::Grade;
 use crate::probe::judge::judge;
 use crate::probe::record::Record;
 use crate::report::{Axis, Family, Status, escape_terminal};

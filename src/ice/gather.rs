@@ -3,7 +3,7 @@
 
 use super::Gathered;
 use super::trace::ms;
-use crate::nat::address::{Reach, reach};
+use crate::ground::address::{Reach, reach};
 use crate::stun::{self, Class, Patience, TransactionId};
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -18,7 +18,7 @@
 
 use super::agent::Agent;
 use super::{Avoided, Candidate, Transport};
-use crate::nat::address::{Reach, reach};
+use crate::ground::address::{Reach, reach};
 use std::net::{IpAddr, SocketAddr};
 
 /// UDP services above 1023 that amplify (US-CERT alert TA14-017A) or announce themselves: SSDP, WS-Discovery,

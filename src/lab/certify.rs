@@ -1,8 +1,9 @@
 //! Certification: the label of a NAT held against what the prober measured behind it. Pure.
 
 use super::system::System;
+use crate::ground::fact::Fact;
+use crate::nat::Facts;
 use crate::nat::{Bug, NatSpec, Translation};
-use crate::probe::fact::{Fact, Facts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

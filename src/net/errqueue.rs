@@ -1,7 +1,7 @@
 //! The error queue of a UDP socket (`IP_RECVERR`, ip(7)): which ICMP error came for which packet,
 //! and from whom. It tells a server that is down from a firewall that refuses.
 
-use crate::probe::record::IcmpKind;
+use crate::ground::icmp::IcmpKind;
 use nix::libc;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,

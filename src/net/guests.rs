@@ -1,6 +1,6 @@
 //! How many connections each source has at one time.
 
-use crate::server::group;
+use crate::ground::limit::group;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,7 +2,8 @@
 
 use super::bind::Bind;
 use super::{NetError, socket};
-use crate::probe::record::{IcmpKind, Record};
+use crate::ground::icmp::IcmpKind;
+use crate::probe::record::Record;
 use crate::probe::{Config, Input, Output, Prober, SocketId, TcpId};
 use std::io;
 use std::net::{IpAddr, SocketAddr};

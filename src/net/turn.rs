@@ -3,7 +3,7 @@
 use super::bind::Bind;
 use super::socket;
 use super::tls::Tls;
-use crate::probe::record::IcmpKind;
+use crate::ground::icmp::IcmpKind;
 use crate::stun::{Patience, text};
 use crate::turn::client::{Event, Poll};
 use crate::turn::{Client, Failure, Over, Server, TlsFault};

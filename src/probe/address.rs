@@ -1,6 +1,6 @@
 //! Whether an address that a server names is fit to be asked, or to rest a test on.
 
-use crate::nat::address::{Reach, reach};
+use crate::ground::address::{Reach, reach};
 use std::net::SocketAddr;
 
 /// What is wrong with an OTHER-ADDRESS (RFC 5780 section 7.4), one clause; `Ok` when nothing is.

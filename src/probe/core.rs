@@ -2,11 +2,11 @@
 
 use super::loss;
 use super::record::{
-    IcmpError, IcmpKind, Outcome, Record, Rejected, RejectedWhy, ServerRecord, SocketRecord,
-    Transaction, Via,
+    IcmpError, Outcome, Record, Rejected, RejectedWhy, ServerRecord, SocketRecord, Transaction, Via,
 };
 use super::transaction::{self, Live, Role, Schedule, ms};
 use super::{Config, Output, SocketId, TcpId};
+use crate::ground::icmp::IcmpKind;
 use crate::stun::{self, Change, Message, Request, TransactionId};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};

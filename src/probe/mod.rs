@@ -4,7 +4,6 @@
 
 pub mod address;
 mod core;
-pub mod fact;
 pub mod judge;
 pub mod loss;
 pub mod outlook;
@@ -15,7 +14,7 @@ mod transaction;
 
 pub use prober::Prober;
 
-use record::IcmpKind;
+use crate::ground::icmp::IcmpKind;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! From facts to the forecast ([`pair::outlook`]): every combination of what they leave possible,
 //! and the grade of the weakest fact that the verdict rests on.
 
-use super::fact::{Facts, Grade};
+use crate::ground::fact::Grade;
+use crate::nat::Facts;
 use crate::nat::pair::{self, End, Possible, Standing, Verdict};
 use crate::nat::{Classic, Filtering, Mapping, NatSpec, Scope};
 use schemars::JsonSchema;

@@ -1,7 +1,7 @@
 //! From records to a report, and back.
 
 use super::{Family, Host, Path, Report, SCHEMA, Server, Tool, Traversal};
-use crate::probe::fact::Finding;
+use crate::ground::finding::Finding;
 use crate::probe::judge::{Judgement, ServerJudgement, Standing, judge};
 use crate::probe::record::{Record, ServerRecord};
 

@@ -1,7 +1,7 @@
 //! Everything that came from the network or from a file is hostile: it must neither steer a
 //! terminal nor be read as Markdown.
 
-use crate::nat::hostile::is_hostile;
+use crate::ground::hostile::is_hostile;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 

@@ -1,8 +1,8 @@
 //! Every string of every document made hostile, in turn, and shown in every format.
 
 use super::{Report, connect, explain, json, markdown, matrix, sdp, text};
+use crate::ground::hostile::is_hostile;
 use crate::ice::Connection;
-use crate::nat::hostile::is_hostile;
 use crate::sdp::Message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -2,7 +2,7 @@
 //! characters that steer or hide are written as `\u` and four digits (RFC 8259 section 7), of which
 //! every reader makes the same text. All documents are written here.
 
-use crate::nat::hostile::is_hostile;
+use crate::ground::hostile::is_hostile;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter};
 use std::io::{self, Write};
@@ -65,7 +65,7 @@ impl Formatter for Escaping<'_> {
 #[cfg(test)]
 mod tests {
     use super::document;
-    use crate::nat::hostile::is_hostile;
+    use crate::ground::hostile::is_hostile;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 

@@ -29,7 +29,8 @@ pub use traversal::{Forecast, PeerForecast, PeerKind, Sender, Traversal};
 pub use turn::{TurnServer, TurnVerdict};
 pub use view::{Axis, FactView, Status};
 
-use crate::probe::fact::{Facts, Finding};
+use crate::ground::finding::Finding;
+use crate::nat::Facts;
 use crate::probe::judge::Standing;
 use crate::probe::record::{SocketRecord, Transaction};
 use schemars::JsonSchema;

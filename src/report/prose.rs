@@ -1,7 +1,7 @@
 //! Words and figures for a terminal, alike in every report.
 
 use super::escape::terminal;
-use crate::probe::fact::Severity;
+use crate::ground::finding::Severity;
 use std::fmt::Write as _;
 
 /// The widest line.

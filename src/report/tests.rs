@@ -1,6 +1,7 @@
 use super::*;
+use crate::ground::fact::Fact;
+use crate::ground::finding::Severity;
 use crate::nat::{Allocation, Classic, Filtering, Mapping};
-use crate::probe::fact::{Fact, Severity};
 use crate::probe::judge::{Judgement, ServerJudgement, Standing, judge};
 use crate::probe::record::{Outcome, Record, Reply, ServerRecord, Via};
 use crate::stun::Change;

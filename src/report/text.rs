@@ -3,7 +3,8 @@
 use super::prose::{WIDTH, paragraph, severity, wrap};
 use super::view::grouped;
 use super::{FactView, Family, Forecast, Path, PeerForecast, Report, Server, Status, Traversal};
-use crate::probe::fact::{Finding, Grade};
+use crate::ground::fact::Grade;
+use crate::ground::finding::Finding;
 use crate::report::escape::terminal;
 use std::fmt::Write as _;
 use tabled::builder::Builder;

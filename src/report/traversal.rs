@@ -5,9 +5,9 @@
 //! of them, and is definite only where they all agree.
 
 use super::{Family, Path};
+use crate::ground::fact::Grade;
 use crate::nat::pair::{Bar, End, Hinge, Open, Reason, Verdict, Way};
 use crate::nat::{Classic, Filtering};
-use crate::probe::fact::Grade;
 use crate::probe::outlook::{Assumption, Measured, Outlook, outlook};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

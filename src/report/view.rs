@@ -1,7 +1,9 @@
 //! The facts of a path as a list, for everything that shows or compares them.
 
-use crate::nat::{Allocation, Classic, Filtering, Mapping, Values};
-use crate::probe::fact::{EvidenceId, Fact, Facts, Grade};
+use crate::ground::fact::Values;
+use crate::ground::fact::{EvidenceId, Fact, Grade};
+use crate::nat::Facts;
+use crate::nat::{Allocation, Classic, Filtering, Mapping};
 use std::fmt;
 
 /// A measured property, by its name in JSON and in `--expect`.

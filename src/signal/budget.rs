@@ -1,7 +1,7 @@
 //! Who holds how much of the server's memory: each client, each source, and all of them together.
 
 use super::{ClientId, Limits};
-use crate::server::group;
+use crate::ground::limit::group;
 use std::collections::HashMap;
 use std::net::IpAddr;
 

@@ -1,6 +1,6 @@
 //! What a stranger may cost.
 
-use crate::server;
+use crate::ground::limit;
 use std::time::Duration;
 
 /// So many at once after a pause, and so many a second in the long run.
@@ -85,11 +85,11 @@ impl Limits {
 
 /// How many a client may still send.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bucket(server::Bucket);
+pub(crate) struct Bucket(limit::Bucket);
 
 impl Bucket {
     pub fn new(now: Duration, rate: Rate) -> Self {
-        Self(server::Bucket::new(now, rate.burst.into()))
+        Self(limit::Bucket::new(now, rate.burst.into()))
     }
 
     /// Takes one; false when there is none left.

@@ -2,7 +2,7 @@
 
 use super::message::{Said, said};
 use super::{Bucket, Code, Limits, Message, Rate, Role, VERSION, is_room_name};
-use crate::server::{Limit, Limiter, group};
+use crate::ground::limit::{Limit, Limiter, group};
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! A TURN server in the simulated internet: the relay that `natscope serve --turn` runs.
 
-use crate::server::Over;
+use crate::stun::responder::Over;
 use crate::turn::relay::{
     CAPACITY, Config, Credentials, Path, Policy, PortRange, REALM, Relay, Step,
 };

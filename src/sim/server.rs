@@ -3,7 +3,7 @@
 use super::bytes::{self, OTHER_ADDRESS, RESPONSE_ORIGIN};
 pub use super::fault::{Crossed, DeadPart, Fault, OtherLie, Sight};
 use super::link::{Link, chance};
-use crate::server::{Over, Responder, Site, Sites};
+use crate::stun::responder::{Over, Responder, Site, Sites};
 use crate::stun::{self, ErrorResponse, Message};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};

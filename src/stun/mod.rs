@@ -7,6 +7,7 @@ mod layout;
 mod patience;
 mod quick;
 mod read;
+pub mod responder;
 #[cfg(test)]
 mod tests;
 pub mod text;

@@ -1,6 +1,6 @@
 //! Text from the network is hostile: it must not move a cursor, hide, or turn round a line.
 
-use crate::nat::hostile::is_hostile;
+use crate::ground::hostile::is_hostile;
 
 /// At most this many characters are kept.
 const LONGEST: usize = 128;

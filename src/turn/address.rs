@@ -1,6 +1,6 @@
 //! Which addresses a relay may have, and in which special range a peer's address lies.
 
-use crate::nat::address::{Reach, reach};
+use crate::ground::address::{Reach, reach};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The special range (RFC 6890) that an address lies in, such as

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_types)] // free ports are found by sockets
 
 use natscope::net::serve;
-use natscope::server::Sites;
+use natscope::stun::responder::Sites;
 use std::net::SocketAddr;
 use std::process::Output;
 use tokio::sync::oneshot;

@@ -1,7 +1,8 @@
 //! What a judgement must not say of a world.
 
-use natscope::nat::{Allocation, Bug, Classic, Filtering, Mapping, NatSpec, Translation, Values};
-use natscope::probe::fact::{Fact, Facts, Grade};
+use natscope::ground::fact::{Fact, Grade, Values};
+use natscope::nat::Facts;
+use natscope::nat::{Allocation, Bug, Classic, Filtering, Mapping, NatSpec, Translation};
 use natscope::probe::judge::Judgement;
 use natscope::probe::record::Record;
 use natscope::sim::link::Link;

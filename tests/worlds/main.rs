@@ -9,8 +9,8 @@ mod regressions;
 mod shown;
 
 use draw::{millis, server};
+use natscope::nat::Facts;
 use natscope::nat::{Allocation, Classic, Filtering, Mapping, NatSpec};
-use natscope::probe::fact::Facts;
 use natscope::probe::judge::judge;
 use natscope::sim::World;
 use natscope::sim::link::Link;

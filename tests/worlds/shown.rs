@@ -1,8 +1,8 @@
 //! What a set of servers can show of a mapping, worked out from where they listen and not from what the
 //! prober did: no more may be left open.
 
+use natscope::nat::Facts;
 use natscope::nat::{Mapping, Translation};
-use natscope::probe::fact::Facts;
 use natscope::sim::World;
 use natscope::sim::server::{DeadPart, Fault, ServerSpec};
 use std::collections::BTreeSet;

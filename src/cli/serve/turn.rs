@@ -3,8 +3,8 @@
 use super::log::Log;
 use crate::cli::exit::{Failure, tell};
 use crate::net::serve::{Observer, Turn};
-use crate::server::Over;
-use crate::server::Sites;
+use crate::stun::responder::Over;
+use crate::stun::responder::Sites;
 use crate::turn::relay::{
     Bandwidth, CAPACITY, Credentials, Net, Policy, PortRange, REALM, Traffic, Usage,
 };

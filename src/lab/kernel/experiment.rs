@@ -8,7 +8,7 @@ use crate::net::serve::RelayHandle;
 use crate::net::{NetError, probe, serve};
 use crate::probe::Config;
 use crate::probe::record::Record;
-use crate::server::Sites;
+use crate::stun::responder::Sites;
 use crate::turn::relay::Credentials;
 use std::future::pending;
 use std::net::{IpAddr, SocketAddr};

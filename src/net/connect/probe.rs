@@ -1,8 +1,8 @@
 //! The prober, beside everything else.
 
 use super::{Config, finding};
+use crate::ground::finding::{Finding, Severity};
 use crate::net::probe;
-use crate::probe::fact::{Finding, Severity};
 use crate::probe::judge::{Judgement, judge};
 use crate::probe::record::Record;
 use crate::signal::NatFacts;

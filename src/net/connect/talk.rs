@@ -86,7 +86,7 @@ impl Session {
         let there = there.map(|side| Side { role: role.unwrap_or(side.role), ..side }.trimmed());
         if there.is_none() && self.attempt.cut_short.is_none() {
             let text = "the peer told nothing of its own side".to_owned();
-            let severity = crate::probe::fact::Severity::Info;
+            let severity = crate::ground::finding::Severity::Info;
             self.attempt.findings.push(super::finding("peer-silent", severity, text));
         }
         self.attempt.there = there;

@@ -57,7 +57,7 @@ pub(super) fn send(socket: &UdpSocket, to: SocketAddr, bytes: &[u8]) -> Result<(
 /// Empties the error queue; false when the driver is gone.
 #[cfg(target_os = "linux")]
 async fn drain_errors(local: SocketAddr, socket: &UdpSocket, events: &mpsc::Sender<Heard>) -> bool {
-    use crate::probe::record::IcmpKind;
+    use crate::ground::icmp::IcmpKind;
     loop {
         match socket.try_io(Interest::ERROR, || super::super::errqueue::take(socket)) {
             Ok(Some(error)) => {

@@ -4,7 +4,7 @@
 use super::batch::LONGEST_REQUEST;
 use super::{Shared, stream};
 use crate::net::guests::Guests;
-use crate::server::{Over, Site};
+use crate::stun::responder::{Over, Site};
 use crate::turn::relay::{self, Path};
 use std::io;
 use std::net::SocketAddr;

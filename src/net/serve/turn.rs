@@ -2,8 +2,9 @@
 
 use super::batch::{Batch, Datagram, LONGEST_DATAGRAM};
 use super::{bind_udp, host, stream};
+use crate::ground::limit::Limit;
 use crate::net::NetError;
-use crate::server::{Limit, Over, Sites};
+use crate::stun::responder::{Over, Sites};
 use crate::turn::relay::{
     self, Credentials, Opening, Path, Policy, PortRange, Relay, Step, Traffic, Unopened, Usage,
 };

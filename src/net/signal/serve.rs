@@ -3,9 +3,9 @@
 use super::hall::Hall;
 use super::origin::Origins;
 use super::{SignalError, talk};
+use crate::ground::limit::{Limit, Limiter};
 use crate::net::NetError;
 use crate::net::guests::Guests;
-use crate::server::{Limit, Limiter};
 use crate::signal::{self, Limits};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -3,8 +3,9 @@
 
 use super::machines::Machines;
 use super::view::ids;
-use crate::nat::Values;
-use crate::probe::fact::{Fact, Finding, Severity};
+use crate::ground::fact::Fact;
+use crate::ground::fact::Values;
+use crate::ground::finding::{Finding, Severity};
 use crate::probe::record::Record;
 use std::collections::BTreeSet;
 use std::fmt::Display;

@@ -2,7 +2,7 @@
 //! that cannot be this host's, or that something before the server explains, shows nothing of a
 //! NAT, and then no answer of that server is used.
 
-use crate::nat::address::{Reach, reach, same_range};
+use crate::ground::address::{Reach, reach, same_range};
 use crate::probe::record::{Outcome, Record, Rejected, RejectedWhy, Reply, Transaction, Via};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -2,8 +2,8 @@
 
 use super::filtering::SILENCE_PROVEN;
 use super::view::{Mapped, View, first_sent, ids};
+use crate::ground::fact::Fact;
 use crate::nat::{Allocation, Mapping};
-use crate::probe::fact::Fact;
 use crate::probe::loss;
 use crate::probe::record::Transaction;
 use std::collections::BTreeMap;

@@ -2,8 +2,8 @@
 //! knowledge.
 
 use super::view::{View, first_sent, ids};
+use crate::ground::fact::{EvidenceId, Fact};
 use crate::nat::Filtering;
-use crate::probe::fact::{EvidenceId, Fact};
 use crate::probe::loss;
 use crate::probe::record::{RejectedWhy, Transaction};
 use crate::stun::Change;

@@ -7,8 +7,9 @@
 
 use super::machines::Machines;
 use super::view::{Mapped, View, ids};
+use crate::ground::fact::Fact;
+use crate::ground::finding::{Finding, Severity};
 use crate::nat::Mapping;
-use crate::probe::fact::{Fact, Finding, Severity};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 

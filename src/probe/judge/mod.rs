@@ -19,8 +19,10 @@ mod standing;
 mod tests;
 mod view;
 
-use super::fact::{Fact, Facts, Finding, Severity};
 use super::record::Record;
+use crate::ground::fact::Fact;
+use crate::ground::finding::{Finding, Severity};
+use crate::nat::Facts;
 use std::net::SocketAddr;
 use view::View;
 

@@ -1,9 +1,10 @@
 //! Whether UDP passes at all, whether anything is translated, and the classic name.
 
 use super::view::{View, ids};
+use crate::ground::fact::{EvidenceId, Fact, Grade};
+use crate::ground::icmp::IcmpKind;
 use crate::nat::{Classic, Filtering, Mapping};
-use crate::probe::fact::{EvidenceId, Fact, Grade};
-use crate::probe::record::{IcmpError, IcmpKind, Transaction, Via};
+use crate::probe::record::{IcmpError, Transaction, Via};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 

@@ -1,7 +1,7 @@
 //! Answers that do not count, each kind with its own name and its own advice.
 
+use crate::ground::finding::Severity;
 use crate::probe::address::may_follow;
-use crate::probe::fact::Severity;
 use crate::probe::record::{Record, Rejected, RejectedWhy, Transaction};
 
 /// Notes one answer that did not count.

@@ -5,10 +5,11 @@ use super::credit::Doubt;
 use super::refusals;
 use super::standing::{Standing, failed, standing};
 use super::view::View;
+use crate::ground::finding::{Finding, Severity};
+use crate::ground::icmp::IcmpKind;
 use crate::probe::address::check_other;
-use crate::probe::fact::{Finding, Severity};
 use crate::probe::loss;
-use crate::probe::record::{IcmpKind, Reply, Transaction, Via};
+use crate::probe::record::{Reply, Transaction, Via};
 use std::collections::BTreeMap;
 
 pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> ServerJudgement {

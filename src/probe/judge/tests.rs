@@ -1,8 +1,8 @@
 //! Tables: what servers saw, and what that shows.
 
 use super::judge;
+use crate::ground::fact::{Fact, Grade};
 use crate::nat::{Filtering, Mapping};
-use crate::probe::fact::{Fact, Grade};
 use crate::probe::record::{Outcome, Record, Reply, ServerRecord, SocketRecord, Transaction, Via};
 use crate::stun::Change;
 use std::net::SocketAddr;

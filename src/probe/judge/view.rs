@@ -1,6 +1,6 @@
 //! Questions that the judge asks of a record.
 
-use crate::probe::fact::EvidenceId;
+use crate::ground::fact::EvidenceId;
 use crate::probe::record::{Record, Reply, SocketRecord, Transaction, Via};
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::nat::Values;
+use crate::ground::fact::Values;
 use crate::report::Traversal;
 use std::fmt::Write as _;
 

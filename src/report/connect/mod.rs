@@ -7,9 +7,9 @@ pub use prediction::Prediction;
 pub use render::{markdown, text};
 
 use super::{Document, Tool};
+use crate::ground::finding::Finding;
 use crate::ice::{Connection, Outcome};
 use crate::nat::pair::Verdict;
-use crate::probe::fact::Finding;
 use crate::signal::{Relayed, Role, Side};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! What the NATs that both sides measured let expect of a connection between them.
 
+use crate::ground::fact::Grade;
 use crate::nat::pair::{End, Hinge, Open, Verdict};
-use crate::probe::fact::Grade;
 use crate::probe::outlook::{Assumption, Forecast, Measured, Outlook, outlook};
 use crate::signal::{NatFacts, Role, Side};
 use schemars::JsonSchema;

@@ -1,9 +1,11 @@
 use super::*;
+use crate::ground::fact::Fact;
+use crate::ground::finding::Severity;
 use crate::ice::{
     Allocation, Candidate, Check, CheckResult, Gathered, Kind, Pair, PairEnd, Transport,
 };
+use crate::nat::Facts;
 use crate::nat::{Filtering, Mapping};
-use crate::probe::fact::{Fact, Facts, Severity};
 use crate::signal::{NatFacts, RoundTrips};
 use std::net::SocketAddr;
 

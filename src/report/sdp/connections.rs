@@ -2,7 +2,7 @@
 
 use super::side::Side;
 use super::{Explained, SCHEMA, SdpConnection, SdpReport, SdpState, findings, pairs};
-use crate::probe::fact::{Finding, Severity};
+use crate::ground::finding::{Finding, Severity};
 use crate::report::Tool;
 use crate::sdp::{Connection, Kind, Reading, Sdp, Whose};
 use crate::stun::text::safe;

@@ -2,8 +2,8 @@
 
 use super::Explained;
 use super::side::{Place, Side};
+use crate::ground::finding::{Finding, Severity};
 use crate::ice::Kind;
-use crate::probe::fact::{Finding, Severity};
 use crate::sdp::{Address, Kind as Half, Sdp};
 use crate::stun::text::safe;
 use std::collections::BTreeSet;

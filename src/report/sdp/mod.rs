@@ -14,7 +14,7 @@ pub use pairs::{Could, SdpPair};
 pub use render::{markdown, text};
 
 use super::{Document, Tool};
-use crate::probe::fact::Finding;
+use crate::ground::finding::Finding;
 use crate::sdp::{Address, Connection, Reading, Sdp, Unusable};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! An explained description for a terminal, and for a ticket.
 
 use super::{Could, Explained, SdpConnection, SdpPair, SdpReport, SdpState};
-use crate::probe::fact::Finding;
+use crate::ground::finding::Finding;
 use crate::report::escape::{markdown as safe, terminal};
 use crate::report::prose::{paragraph, severity};
 use std::fmt::Write as _;

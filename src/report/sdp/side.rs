@@ -1,8 +1,8 @@
 //! One side of a connection, as the pairs and the findings look at it.
 
 use super::{Explained, ExplainedLine, SdpCandidate, findings, meaning};
+use crate::ground::address::{Reach, reach};
 use crate::ice::Kind;
-use crate::nat::address::{Reach, reach};
 use crate::sdp::{Address, Entry, Sdp, Section};
 use crate::stun::text::safe;
 use std::collections::{BTreeMap, BTreeSet};

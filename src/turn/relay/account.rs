@@ -1,7 +1,7 @@
 //! Whose an allocation is: what quotas, reservations and bandwidth are counted by.
 
 use super::Relay;
-use crate::server::Bucket;
+use crate::ground::limit::Bucket;
 use std::fmt;
 use std::time::Duration;
 

@@ -143,7 +143,7 @@ impl Allocation {
 
     /// What the client is sent for a packet from a peer.
     pub fn write(&self, now: Duration, peer: SocketAddr, bytes: &[u8], id: u64, out: &mut Vec<u8>) {
-        let pad = self.path.over == crate::server::Over::Tcp;
+        let pad = self.path.over == crate::stun::responder::Over::Tcp;
         if let Some(number) = self.number(now, peer) {
             wire::write_channel(number, bytes, pad, out);
         } else {

@@ -7,7 +7,7 @@
 
 use super::Path;
 use super::account::Account;
-use crate::server::Over;
+use crate::stun::responder::Over;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};

@@ -36,7 +36,8 @@ pub use ports::PortRange;
 pub use usage::{Traffic, Usage};
 pub use wire::{LONGEST, NotTurn, frame, is_turn};
 
-use crate::server::{Limit, Limiter, Over};
+use crate::ground::limit::{Limit, Limiter};
+use crate::stun::responder::Over;
 use account::{Account, Holding};
 use allocation::Allocation;
 use auth::Auth;

@@ -5,12 +5,12 @@
 //! networks can reach is refused (RFC 8656 section 21.1.6 and the advice of RFC 5735 and 6890), in
 //! every spelling that an address may have.
 
-use crate::nat::special::{self, Class};
+use crate::ground::special::{self, Class};
 use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-pub use crate::nat::special::Net;
+pub use crate::ground::special::Net;
 
 /// Why a peer is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
 use md5::{Digest, Md5};
-use natscope::server::Over;
+use natscope::stun::responder::Over;
 use natscope::turn::relay::{
     Config, Credentials, Path, Policy, PortRange, Relay, Step, Unopened, frame, is_turn,
 };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use natscope::server::{Over, Responder, Site, Sites};
+use natscope::stun::responder::{Over, Responder, Site, Sites};
 use natscope::stun;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;

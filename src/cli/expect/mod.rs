@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_value_that_is_excluded_does_not_hold_and_one_that_is_left_could_not_be_told() {
+        use crate::ground::fact::Fact;
         use crate::nat::Mapping::{AddressAndPortDependent, AddressDependent};
-        use crate::probe::fact::Fact;
         use crate::probe::judge::judge;
         use crate::probe::record::Record;
         let runs = vec![(Record::default(), judge(&Record::default()))];

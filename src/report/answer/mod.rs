@@ -2,8 +2,9 @@
 //! would close it. Pure: from the facts, the forecast and the TURN servers that were tried.
 
 use super::{Family, Forecast, Path, PeerForecast, PeerKind, Report, Sender};
+use crate::ground::fact::Fact;
+use crate::nat::Facts;
 use crate::nat::{Classic, Filtering, Mapping};
-use crate::probe::fact::{Fact, Facts};
 
 /// What stands first under the heading. Both may hold text from the network.
 #[derive(Debug, Clone, PartialEq, Eq)]

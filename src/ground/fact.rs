@@ -1,8 +1,17 @@
 //! A fact is never a bare value: it carries how sure we are, why, and from which transactions.
 
-use crate::nat::Values;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// The values that an axis can have, so that what is left of them can be said.
+pub trait Values: Copy + PartialEq + 'static {
+    /// Every value, in the order of the contract.
+    const VALUES: &'static [Self];
+}
+
+impl Values for bool {
+    const VALUES: &'static [Self] = &[true, false];
+}
 
 /// The id of a transaction in the record, such as `t7`.
 pub type EvidenceId = String;
@@ -140,68 +149,6 @@ impl<T: Values> Fact<T> {
     pub fn excludes_some(&self) -> bool {
         self.possible().len() < T::VALUES.len()
     }
-}
-
-/// What the judge says of one path (one address family of this host).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(test, serde(deny_unknown_fields))]
-pub struct Facts {
-    /// Whether addresses are translated between here and the servers.
-    pub nat: Fact<bool>,
-    /// RFC 4787 section 4.1.
-    pub mapping: Fact<crate::nat::Mapping>,
-    /// RFC 4787 section 5.
-    pub filtering: Fact<crate::nat::Filtering>,
-    /// The RFC 3489 name.
-    pub classic: Fact<crate::nat::Classic>,
-    /// Whether the external port equals the internal one.
-    pub port_preservation: Fact<bool>,
-    /// How external ports are chosen.
-    pub allocation: Fact<crate::nat::Allocation>,
-    /// Whether a peer's early packet spoils the mapping for our own later flow to that peer.
-    pub early_packet_poisoning: Fact<bool>,
-    /// Whether something on the path rewrites MAPPED-ADDRESS (an ALG).
-    pub mapped_address_rewriting: Fact<bool>,
-}
-
-impl Facts {
-    /// Drops the evidence of all.
-    pub fn forget_evidence(&mut self) {
-        self.nat.forget_evidence();
-        self.mapping.forget_evidence();
-        self.filtering.forget_evidence();
-        self.classic.forget_evidence();
-        self.port_preservation.forget_evidence();
-        self.allocation.forget_evidence();
-        self.early_packet_poisoning.forget_evidence();
-        self.mapped_address_rewriting.forget_evidence();
-    }
-}
-
-/// How bad a finding is.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// Limits what could be shown.
-    Warning,
-    /// Something is broken.
-    Error,
-}
-
-/// Something noticed beside the facts, such as a server that is not honest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(test, serde(deny_unknown_fields))]
-pub struct Finding {
-    /// A stable kebab-case name, such as `ignores-change-request`.
-    pub id: String,
-    /// How bad.
-    pub severity: Severity,
-    /// One or two sentences: what, and what to do.
-    pub text: String,
 }
 
 #[cfg(test)]

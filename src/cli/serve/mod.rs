@@ -7,9 +7,10 @@ mod turn;
 
 use super::exit::{self, Failure, Outcome, tell};
 use super::runtime;
+use crate::ground::limit::Limit;
 use crate::net::NetError;
 use crate::net::serve::{Config, Server};
-use crate::server::{Limit, Sites};
+use crate::stun::responder::Sites;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 

@@ -4,11 +4,12 @@
 //! One [`NatSpec`], read from TOML, drives the model in `sim`, the nftables text in `lab`, and the
 //! prediction ([`pair`]) that both are held against.
 
-pub mod address;
-pub mod hostile;
+mod facts;
 pub mod pair;
-pub mod special;
 
+pub use facts::Facts;
+
+use crate::ground::fact::Values;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -88,16 +89,6 @@ pub enum Classic {
     UdpBlocked,
     /// A combination that RFC 3489 has no name for, such as apdm-eif.
     Unnamed,
-}
-
-/// The values that an axis can have, so that what is left of them can be said.
-pub trait Values: Copy + PartialEq + 'static {
-    /// Every value, in the order of the contract.
-    const VALUES: &'static [Self];
-}
-
-impl Values for bool {
-    const VALUES: &'static [Self] = &[true, false];
 }
 
 macro_rules! names {

@@ -9,7 +9,8 @@ mod turn;
 pub use turn::{Observer, RelayHandle, Turn};
 
 use super::NetError;
-use crate::server::{Limit, Over, Responder, Site, Sites};
+use crate::ground::limit::Limit;
+use crate::stun::responder::{Over, Responder, Site, Sites};
 use crate::turn::relay;
 use batch::{Batch, LONGEST_DATAGRAM, LONGEST_REQUEST};
 use std::collections::HashMap;

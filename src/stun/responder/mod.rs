@@ -1,13 +1,10 @@
 //! An RFC 5780 STUN server, sans-IO: a pure function from (bytes, socket they came in on) to
 //! (bytes, socket to leave by). RFC 3489 clients are served.
 
-mod limit;
 #[cfg(test)]
 mod tests;
 
-pub use limit::Limit;
-pub(crate) use limit::{Bucket, Limiter, group};
-
+use crate::ground::limit::{Limit, Limiter};
 use crate::stun::{self, BINDING, Change, Class, ErrorResponse, Message, Success};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
