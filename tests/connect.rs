@@ -15,7 +15,7 @@ use natscope::net::signal::{self, Server};
 use natscope::net::tls::Tls;
 use natscope::sdp::Message;
 use natscope::stun::responder::Sites;
-use natscope::turn::relay::Credentials;
+use natscope::turn::relay::{self, Credentials};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -380,7 +380,7 @@ async fn a_server_that_goes_before_the_peers_meet_ends_the_run() {
 #[tokio::test]
 async fn a_relay_that_answers_after_the_peers_have_connected_is_not_forgotten() {
     let users = vec![("alice".to_owned(), "wonder".to_owned())];
-    let turn = serve::Turn::new(Credentials { users, secrets: vec![] });
+    let turn = relay::Config::new(Credentials { users, secrets: vec![] });
     let sites = vec![Sites::One("127.0.0.1:0".parse().unwrap())];
     let relay =
         serve::Server::bind(serve::Config { turn: Some(turn), ..serve::Config::new(sites) });

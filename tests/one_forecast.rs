@@ -8,10 +8,12 @@ use natscope::lab::scenario::Scenario;
 use natscope::nat::Facts;
 use natscope::nat::pair::{End, PeerKind, Verdict, forecast};
 use natscope::nat::{Allocation, Classic, Filtering, Mapping, NatSpec};
-use natscope::report::connect::{ConnectReport, Given, Met, Prediction};
+use natscope::net::connect::Attempt;
+use natscope::report::connect::{ConnectReport, Met, Prediction};
 use natscope::report::{Family, Path, PeerForecast, Sender, Traversal};
 use natscope::signal::{NatFacts, Role, Side};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 fn nine() -> Vec<NatSpec> {
     let all = Mapping::ALL.iter().flat_map(|&mapping| {
@@ -83,17 +85,16 @@ fn prediction(offer: Facts, answer: Facts) -> Prediction {
         round_trips: None,
         findings: vec![],
     };
-    let report = ConnectReport::new(Given {
-        started: "2026-01-01T00:00:00Z".to_owned(),
-        duration_ms: 1,
-        met: Met::Room,
+    let attempt = Attempt {
         role: Some(Role::Offer),
         here: Some(side(Role::Offer, offer)),
         there: Some(side(Role::Answer, answer)),
         relayed: None,
         cut_short: None,
         findings: vec![],
-    });
+    };
+    let started = "2026-01-01T00:00:00Z".parse().expect("a time");
+    let report = ConnectReport::new(started, Duration::from_millis(1), Met::Room, attempt);
     let prediction = report.result.prediction.expect("both sides are known");
     assert_eq!(report.result.predicted, prediction.verdict.definite());
     prediction

@@ -9,9 +9,9 @@ mod netns;
 #[path = "common/turn.rs"]
 mod turn;
 
-use natscope::net::serve::{Config, RelayHandle, Server, Turn};
+use natscope::net::serve::{Config, RelayHandle, Server};
 use natscope::stun::responder::Sites;
-use natscope::turn::relay::{Credentials, PortRange};
+use natscope::turn::relay::{Config as Turn, Credentials, PortRange};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;

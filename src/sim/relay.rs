@@ -1,9 +1,7 @@
 //! A TURN server in the simulated internet: the relay that `natscope serve --turn` runs.
 
 use crate::stun::responder::Over;
-use crate::turn::relay::{
-    CAPACITY, Config, Credentials, Path, Policy, PortRange, REALM, Relay, Step,
-};
+use crate::turn::relay::{Config, Credentials, Path, Policy, Relay, Start, Step};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -19,25 +17,15 @@ pub(super) struct TurnServer {
 
 impl TurnServer {
     pub fn new(at: SocketAddr, key: [u8; 32]) -> Self {
+        let users = vec![("lab".to_owned(), "lab".to_owned())];
         let config = Config {
-            realm: REALM.to_owned(),
-            credentials: Credentials {
-                users: vec![("lab".to_owned(), "lab".to_owned())],
-                secrets: Vec::new(),
-            },
             relay: vec![at.ip()],
-            ports: PortRange::default(),
-            quota: None,
-            capacity: CAPACITY,
-            bandwidth: None,
             // The addresses of documentation are private to it.
             policy: Policy { allow_private: true, ..Policy::default() },
-            limit: None,
-            software: String::new(),
-            key,
-            epoch: 0,
+            ..Config::new(Credentials { users, secrets: Vec::new() })
         };
-        Self { at, relay: Relay::new(config) }
+        let start = Start { limit: None, software: String::new(), key, epoch: 0 };
+        Self { at, relay: Relay::new(config, start) }
     }
 
     /// A packet to one of its addresses, and what leaves for it.

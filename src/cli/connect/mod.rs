@@ -16,7 +16,7 @@ use crate::net::ice::Options;
 use crate::net::resolve::Family;
 use crate::net::signal::Uri;
 use crate::net::tls::Tls;
-use crate::report::connect::{ConnectReport, Given, Met};
+use crate::report::connect::{ConnectReport, Met};
 use crate::signal::{Role, is_room_name};
 use crate::stun::uri::Uri as ServerUri;
 use clap::ValueEnum;
@@ -191,19 +191,9 @@ async fn attempt(
     if let Some(progress) = &progress {
         progress.end();
     }
-    let attempt = attempt.map_err(|error| Failure::run(error.to_string()))?;
-    findings.extend(attempt.findings);
-    Ok(ConnectReport::new(Given {
-        started: format!("{started:.0}"),
-        duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
-        met,
-        role: attempt.role,
-        here: attempt.here,
-        there: attempt.there,
-        relayed: attempt.relayed,
-        cut_short: attempt.cut_short,
-        findings,
-    }))
+    let mut attempt = attempt.map_err(|error| Failure::run(error.to_string()))?;
+    attempt.findings.splice(0..0, findings);
+    Ok(ConnectReport::new(started, clock.elapsed(), met, attempt))
 }
 
 fn meeting(args: &Args, tls: Tls) -> Result<Meeting, Failure> {

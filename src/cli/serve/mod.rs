@@ -91,8 +91,9 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     let limit = (args.limit > 0)
         .then(|| Limit { per_second: args.limit, burst: args.limit.saturating_mul(2) });
     let log = log::Log::start();
-    let turn = args.turn.relay(&sites, &log)?;
-    let config = Config { limit, tcp: !args.no_tcp, turn, ..Config::new(sites) };
+    let turn = args.turn.relay(&sites)?;
+    let observer = Some(turn::observer(log.clone()));
+    let config = Config { limit, tcp: !args.no_tcp, turn, observer, ..Config::new(sites) };
     runtime()?.block_on(async {
         let server = Server::bind(config).map_err(|error| Failure::run(unopened(&error)))?;
         let rooms = args.signal.open(args.listen.first().map(|listen| listen.ip))?;

@@ -2,11 +2,11 @@
 
 use super::log::Log;
 use crate::cli::exit::{Failure, tell};
-use crate::net::serve::{Observer, Turn};
+use crate::net::serve::{Observer, relay_addresses};
 use crate::stun::responder::Over;
 use crate::stun::responder::Sites;
 use crate::turn::relay::{
-    Bandwidth, CAPACITY, Credentials, Net, Policy, PortRange, REALM, Traffic, Usage,
+    Bandwidth, CAPACITY, Config, Credentials, Net, Policy, PortRange, REALM, Traffic, Usage,
 };
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ pub struct Args {
 
 impl Args {
     /// The relay that is asked for; `None` for none.
-    pub fn relay(&self, sites: &[Sites], log: &Log) -> Result<Option<Turn>, Failure> {
+    pub fn relay(&self, sites: &[Sites]) -> Result<Option<Config>, Failure> {
         if !self.turn {
             return Ok(None);
         }
@@ -74,23 +74,22 @@ impl Args {
             allow: self.allow_peer.clone(),
             ..Policy::default()
         };
-        let turn = Turn {
+        let config = Config {
             realm: self.realm.clone(),
             relay: self.relay_address.clone(),
             ports: self.relay_ports,
             quota: (self.quota > 0).then_some(self.quota),
             capacity: self.capacity,
             bandwidth: self.turn_bandwidth,
-            observer: Some(observer(log.clone())),
             policy,
-            ..Turn::new(credentials)
+            ..Config::new(credentials)
         };
         warn_of_few_files(self.capacity);
-        let addresses = turn.relay_addresses(sites);
+        let addresses = relay_addresses(&config, sites);
         check_addresses(&addresses)?;
         let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         tell(&format!("relaying from {}, ports {}", names.join(" and "), self.relay_ports));
-        Ok(Some(turn))
+        Ok(Some(config))
     }
 
     /// The users and secrets as the files have them now.
@@ -135,7 +134,7 @@ pub fn tell_total(total: Traffic, log: &Log) {
 
 /// Writes a line for every allocation: who, from where, by which relayed address; and at its end
 /// what it has carried.
-fn observer(log: Log) -> Observer {
+pub fn observer(log: Log) -> Observer {
     Observer::new(move |usage| log.tell(line(usage)))
 }
 

@@ -9,7 +9,7 @@ use crate::net::{NetError, probe, serve};
 use crate::probe::Config;
 use crate::probe::record::Record;
 use crate::stun::responder::Sites;
-use crate::turn::relay::Credentials;
+use crate::turn::relay::{self, Credentials};
 use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -87,7 +87,7 @@ pub async fn serve(internet: &Namespace) -> Result<RelayHandle, LabError> {
 fn bind() -> Result<(serve::Server, serve::Server, RelayHandle), NetError> {
     let plain = |sites| serve::Config { limit: None, ..serve::Config::new(vec![sites]) };
     let users = vec![(RELAY_USER.to_owned(), RELAY_PASSWORD.to_owned())];
-    let mut turn = serve::Turn::new(Credentials { users, secrets: Vec::new() });
+    let mut turn = relay::Config::new(Credentials { users, secrets: Vec::new() });
     turn.policy.own.extend([IpAddr::from(SECOND), IpAddr::from(INTERNET_GATEWAY)]);
     let sites = Sites::Two { primary: server(), alternate: alternate() };
     let first = serve::Server::bind(serve::Config { turn: Some(turn), ..plain(sites) })?;

@@ -6,7 +6,7 @@ mod stream;
 mod tcp;
 mod turn;
 
-pub use turn::{Observer, RelayHandle, Turn};
+pub use turn::{Observer, RelayHandle, relay_addresses};
 
 use super::NetError;
 use crate::ground::limit::Limit;
@@ -34,7 +34,9 @@ pub struct Config {
     /// SOFTWARE in answers.
     pub software: String,
     /// A TURN relay on the same sockets.
-    pub turn: Option<Turn>,
+    pub turn: Option<relay::Config>,
+    /// Who is told of the relay's allocations.
+    pub observer: Option<Observer>,
 }
 
 impl Config {
@@ -42,7 +44,14 @@ impl Config {
     #[must_use]
     pub fn new(sites: Vec<Sites>) -> Self {
         let software = concat!("natscope ", env!("CARGO_PKG_VERSION")).to_owned();
-        Self { sites, limit: Some(Limit::default()), tcp: true, software, turn: None }
+        Self {
+            sites,
+            limit: Some(Limit::default()),
+            tcp: true,
+            software,
+            turn: None,
+            observer: None,
+        }
     }
 }
 
@@ -120,8 +129,8 @@ impl Server {
             config.sites.iter().map(|&sites| Group::bind(sites, &config)).collect();
         let groups = groups?;
         let sites: Vec<Sites> = groups.iter().map(|group| group.responder.sites()).collect();
-        let turn = match config.turn {
-            Some(turn) => Some(Arc::new(Hub::new(turn, &sites, config.limit, &config.software)?)),
+        let turn = match &config.turn {
+            Some(turn) => Some(Arc::new(Hub::new(turn.clone(), &sites, &config)?)),
             None => None,
         };
         Ok(Self { groups, turn })

@@ -1,13 +1,10 @@
 //! Drives a [`Relay`] on real sockets: one UDP socket for each relayed address.
 
 use super::batch::{Batch, Datagram, LONGEST_DATAGRAM};
-use super::{bind_udp, host, stream};
-use crate::ground::limit::Limit;
+use super::{Config, bind_udp, host, stream};
 use crate::net::NetError;
 use crate::stun::responder::{Over, Sites};
-use crate::turn::relay::{
-    self, Credentials, Opening, Path, Policy, PortRange, Relay, Step, Traffic, Unopened, Usage,
-};
+use crate::turn::relay::{self, Credentials, Opening, Path, Relay, Step, Traffic, Unopened, Usage};
 use rand::TryRng;
 use std::collections::HashMap;
 use std::io;
@@ -36,62 +33,20 @@ impl std::fmt::Debug for Observer {
     }
 }
 
-/// A relay to serve beside STUN, on the same sockets.
-#[derive(Debug, Clone)]
-pub struct Turn {
-    /// The realm that passwords belong to.
-    pub realm: String,
-    /// Who may use it.
-    pub credentials: Credentials,
-    /// The addresses to relay from, one of a family at most; when there is none, the first address
-    /// of each family that is listened on.
-    pub relay: Vec<IpAddr>,
-    /// The ports to relay from.
-    pub ports: PortRange,
-    /// Relayed addresses of one user at once; `None` for no limit.
-    pub quota: Option<usize>,
-    /// Relayed addresses of all users at once.
-    pub capacity: usize,
-    /// What a user may have relayed in a second; `None` for no limit.
-    pub bandwidth: Option<relay::Bandwidth>,
-    /// Which peers it may send to. The server's addresses are added.
-    pub policy: Policy,
-    /// Who is told of allocations.
-    pub observer: Option<Observer>,
-}
-
-impl Turn {
-    /// A relay for these users with the default ports, policy and capacity.
-    #[must_use]
-    pub fn new(credentials: Credentials) -> Self {
-        Self {
-            realm: relay::REALM.to_owned(),
-            credentials,
-            relay: Vec::new(),
-            ports: PortRange::default(),
-            quota: None,
-            capacity: relay::CAPACITY,
-            bandwidth: None,
-            policy: Policy::default(),
-            observer: None,
+/// The addresses that a relay of this configuration has on a server that listens on `sites`.
+#[must_use]
+pub fn relay_addresses(config: &relay::Config, sites: &[Sites]) -> Vec<IpAddr> {
+    if !config.relay.is_empty() {
+        return config.relay.clone();
+    }
+    let mut found: Vec<IpAddr> = Vec::new();
+    for (_, address) in sites.iter().flat_map(|sites| sites.all()) {
+        let ip = address.ip();
+        if !ip.is_unspecified() && !found.iter().any(|own| own.is_ipv4() == ip.is_ipv4()) {
+            found.push(ip);
         }
     }
-
-    /// The addresses it relays from, when it listens on these.
-    #[must_use]
-    pub fn relay_addresses(&self, sites: &[Sites]) -> Vec<IpAddr> {
-        if !self.relay.is_empty() {
-            return self.relay.clone();
-        }
-        let mut found: Vec<IpAddr> = Vec::new();
-        for (_, address) in sites.iter().flat_map(|sites| sites.all()) {
-            let ip = address.ip();
-            if !ip.is_unspecified() && !found.iter().any(|own| own.is_ipv4() == ip.is_ipv4()) {
-                found.push(ip);
-            }
-        }
-        found
-    }
+    found
 }
 
 /// A running relay, for whoever wants to know what it carries. It may be cloned and kept; it sends
@@ -157,46 +112,33 @@ const TICK: Duration = Duration::from_secs(1);
 impl Hub {
     /// A relay that is listened for on these sites.
     pub fn new(
-        turn: Turn,
+        mut config: relay::Config,
         sites: &[Sites],
-        limit: Option<Limit>,
-        software: &str,
+        server: &Config,
     ) -> Result<Self, NetError> {
         let mut key = [0; 32];
         rand::rngs::SysRng
             .try_fill_bytes(&mut key)
             .map_err(|error| NetError::Random(error.to_string()))?;
-        let relay = turn.relay_addresses(sites);
-        for &ip in &relay {
+        config.relay = relay_addresses(&config, sites);
+        for &ip in &config.relay {
             // rather told now than by a 508 to every client
             let at = SocketAddr::new(ip, 0);
             bind_udp(at).map_err(|why| NetError::Open { at, why })?;
         }
-        let mut policy = turn.policy;
-        policy.own.extend(sites.iter().flat_map(|sites| sites.all()).map(|(_, at)| at.ip()));
-        policy.host = host::now();
+        config.policy.own.extend(sites.iter().flat_map(|sites| sites.all()).map(|(_, at)| at.ip()));
+        config.policy.host = host::now();
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let relay = Relay::new(relay::Config {
-            realm: turn.realm,
-            credentials: turn.credentials,
-            relay,
-            ports: turn.ports,
-            quota: turn.quota,
-            capacity: turn.capacity,
-            bandwidth: turn.bandwidth,
-            policy,
-            limit,
-            software: software.to_owned(),
-            key,
-            epoch: epoch.map_or(0, |since| since.as_secs()),
-        });
+        let epoch = epoch.map_or(0, |since| since.as_secs());
+        let software = server.software.clone();
+        let start = relay::Start { limit: server.limit, software, key, epoch };
         let inner = Inner {
-            relay,
+            relay: Relay::new(config, start),
             sockets: HashMap::new(),
             listening: HashMap::new(),
             streams: HashMap::new(),
             tasks: JoinSet::new(),
-            observer: turn.observer,
+            observer: server.observer.clone(),
         };
         Ok(Self {
             inner: Mutex::new(inner),

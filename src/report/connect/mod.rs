@@ -10,9 +10,11 @@ use super::{Document, Tool};
 use crate::ground::finding::Finding;
 use crate::ice::{Connection, Outcome};
 use crate::nat::pair::Verdict;
+use crate::net::connect::Attempt;
 use crate::signal::{Relayed, Role, Side};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The schema that this version writes.
 pub const SCHEMA: &str = "natscope-connect/1";
@@ -86,47 +88,26 @@ pub struct Summary {
     pub prediction: Option<Prediction>,
 }
 
-/// What a run gave.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Given {
-    /// RFC 3339.
-    pub started: String,
-    /// In ms.
-    pub duration_ms: u64,
-    /// How they met.
-    pub met: Met,
-    /// Which side this is.
-    pub role: Option<Role>,
-    /// This side.
-    pub here: Option<Side>,
-    /// The other.
-    pub there: Option<Side>,
-    /// Through a relay.
-    pub relayed: Option<Relayed>,
-    /// Why it was ended.
-    pub cut_short: Option<String>,
-    /// What was noticed.
-    pub findings: Vec<Finding>,
-}
-
 impl ConnectReport {
-    /// The report of a run.
+    /// The report of an attempt that began at `started` and was over `took` later, the wait for the
+    /// peer included.
     #[must_use]
-    pub fn new(given: Given) -> Self {
-        let mut sides: Vec<Side> = given.here.into_iter().chain(given.there).collect();
+    pub fn new(started: jiff::Timestamp, took: Duration, met: Met, attempt: Attempt) -> Self {
+        let Attempt { role, here, there, relayed, cut_short, findings } = attempt;
+        let mut sides: Vec<Side> = here.into_iter().chain(there).collect();
         sides.sort_by_key(|side| side.role != Role::Offer);
         Self {
             schema: SCHEMA.to_owned(),
             tool: Tool::default(),
-            started: given.started,
-            duration_ms: given.duration_ms,
-            written_by: given.role,
-            met: given.met,
-            result: Summary::of(&sides, given.cut_short.as_deref()),
-            relayed: given.relayed,
+            started: format!("{started:.0}"),
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            written_by: role,
+            met,
+            result: Summary::of(&sides, cut_short.as_deref()),
+            relayed,
             sides,
-            findings: given.findings,
-            cut_short: given.cut_short,
+            findings,
+            cut_short,
         }
     }
 }

@@ -101,11 +101,8 @@ fn side(role: Role, n: u8, connection: Connection) -> Side {
     }
 }
 
-fn given(here: Option<Side>, there: Option<Side>) -> Given {
-    Given {
-        started: "2026-01-01T00:00:00Z".to_owned(),
-        duration_ms: 1500,
-        met: Met::Room,
+fn attempt(here: Option<Side>, there: Option<Side>) -> Attempt {
+    Attempt {
         role: here.as_ref().map(|side| side.role),
         here,
         there,
@@ -115,9 +112,18 @@ fn given(here: Option<Side>, there: Option<Side>) -> Given {
     }
 }
 
+fn of(attempt: Attempt) -> ConnectReport {
+    let started = "2026-01-01T00:00:00Z".parse().unwrap();
+    ConnectReport::new(started, Duration::from_millis(1500), Met::Room, attempt)
+}
+
+fn of_sides(here: Option<Side>, there: Option<Side>) -> ConnectReport {
+    of(attempt(here, there))
+}
+
 pub(in crate::report) fn both(connection: Connection) -> ConnectReport {
     let (offer, answer) = (side(Role::Offer, 1, connection), side(Role::Answer, 2, connection));
-    ConnectReport::new(given(Some(answer), Some(offer)))
+    of_sides(Some(answer), Some(offer))
 }
 
 #[test]
@@ -126,8 +132,8 @@ fn both_sides_write_the_same() {
         side(Role::Offer, 1, Connection::DirectReflexive),
         side(Role::Answer, 2, Connection::DirectReflexive),
     );
-    let here = ConnectReport::new(given(Some(offer.clone()), Some(answer.clone())));
-    let there = ConnectReport::new(given(Some(answer), Some(offer)));
+    let here = of_sides(Some(offer.clone()), Some(answer.clone()));
+    let there = of_sides(Some(answer), Some(offer));
     assert_eq!(ConnectReport { written_by: there.written_by, ..here }, there);
 }
 
@@ -156,9 +162,8 @@ fn a_failure_says_what_was_missing_and_what_to_do() {
 
 #[test]
 fn what_ended_early_claims_nothing() {
-    let mut given = given(None, None);
-    given.cut_short = Some("it was interrupted".to_owned());
-    let report = ConnectReport::new(given);
+    let cut_short = Some("it was interrupted".to_owned());
+    let report = of(Attempt { cut_short, ..attempt(None, None) });
     assert_eq!((report.result.connection, report.result.needs), (None, Needs::Unknown));
     assert!(report.result.sentence().starts_with("Could not tell"), "{}", report.result.sentence());
 }
@@ -184,8 +189,7 @@ fn what_a_hostile_peer_tells_steers_nothing() {
         outcome.because.clone_from(&evil);
         outcome.stun[0].server = evil;
     }
-    let report =
-        ConnectReport::new(given(Some(side(Role::Offer, 1, Connection::Failed)), Some(there)));
+    let report = of_sides(Some(side(Role::Offer, 1, Connection::Failed)), Some(there));
     assert!(!report.text(false).contains('\u{1b}'));
     let shown = report.markdown();
     assert!(

@@ -65,7 +65,8 @@ pub struct Config {
     pub realm: String,
     /// Who may use it. Nobody may without a credential.
     pub credentials: Credentials,
-    /// The addresses to relay from: one IPv4, one IPv6, or both.
+    /// The addresses to relay from, one of a family at most; a server that is given none takes the
+    /// first address of each family that it listens on.
     pub relay: Vec<IpAddr>,
     /// The ports to relay from.
     pub ports: PortRange,
@@ -78,6 +79,28 @@ pub struct Config {
     pub bandwidth: Option<Bandwidth>,
     /// Which peers it may send to. The relay's own addresses are added.
     pub policy: Policy,
+}
+
+impl Config {
+    /// For these users, with the default ports, policy and capacity.
+    #[must_use]
+    pub fn new(credentials: Credentials) -> Self {
+        Self {
+            realm: REALM.to_owned(),
+            credentials,
+            relay: Vec::new(),
+            ports: PortRange::default(),
+            quota: None,
+            capacity: CAPACITY,
+            bandwidth: None,
+            policy: Policy::default(),
+        }
+    }
+}
+
+/// What the server that a relay runs in gives it.
+#[derive(Debug, Clone)]
+pub struct Start {
     /// Answers per source address and second to who has not shown a password.
     pub limit: Option<Limit>,
     /// SOFTWARE in answers.
@@ -158,17 +181,17 @@ pub struct Relay {
 impl Relay {
     /// A relay without clients.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, start: Start) -> Self {
         let mut policy = config.policy;
         policy.own.extend(&config.relay);
         Self {
-            auth: Auth::new(config.realm, &config.credentials, config.key, config.epoch),
+            auth: Auth::new(config.realm, &config.credentials, start.key, start.epoch),
             policy,
             ports: config.relay.iter().map(|&ip| (ip, Ports::new(config.ports))).collect(),
             quota: config.quota,
             capacity: config.capacity,
-            limiter: config.limit.map(Limiter::new),
-            software: config.software,
+            limiter: start.limit.map(Limiter::new),
+            software: start.software,
             allocations: HashMap::new(),
             paths: HashMap::new(),
             sockets: HashMap::new(),

@@ -20,7 +20,7 @@ fn a_flood_from_invented_addresses_leaves_nothing_behind() {
 #[test]
 fn a_source_without_a_password_gets_so_many_answers_and_no_more() {
     let limit = Some(Limit { per_second: 5, burst: 5 });
-    let mut world = World::new(Config { limit, ..config() });
+    let mut world = World::limited(config(), limit);
     let mut alice = Who::alice();
     world.allocate(&mut alice);
     let mallory = Who::new("198.51.100.66:1", "alice", "");

@@ -177,26 +177,24 @@ struct World {
 fn config() -> Config {
     let users = [("alice", "wonder"), ("bob", "builder")];
     let users = users.map(|(name, password)| (name.to_owned(), password.to_owned()));
+    let secrets = vec![b"north".to_vec()];
     Config {
         realm: REALM.to_owned(),
-        credentials: Credentials { users: users.to_vec(), secrets: vec![b"north".to_vec()] },
         relay: vec![addr(SERVER).ip()],
-        ports: PortRange::default(),
-        quota: None,
-        capacity: CAPACITY,
-        bandwidth: None,
         policy: Policy { own: vec![addr("203.0.113.2:0").ip()], ..Policy::default() },
-        limit: None,
-        software: "natscope".to_owned(),
-        key: [7; 32],
-        epoch: EPOCH,
+        ..Config::new(Credentials { users: users.to_vec(), secrets })
     }
 }
 
 impl World {
     fn new(config: Config) -> Self {
+        Self::limited(config, None)
+    }
+
+    fn limited(config: Config, limit: Option<Limit>) -> Self {
+        let start = Start { limit, software: "natscope".to_owned(), key: [7; 32], epoch: EPOCH };
         Self {
-            relay: Relay::new(config),
+            relay: Relay::new(config, start),
             now: seconds(10),
             open: HashSet::new(),
             taken: HashSet::new(),
