@@ -3,7 +3,7 @@
 //!
 //! Prints one Markdown table, for `docs/performance.md`.
 
-#[path = "../support/mod.rs"]
+#[path = "../suite/support/mod.rs"]
 mod support;
 
 /// Runs of each tool behind each NAT; the median is shown.
@@ -24,11 +24,8 @@ fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
-    if let Some(reason) = support::missing(&["turnutils_natdiscovery", "stun"]) {
-        eprintln!("SKIPPED: {reason}");
-        std::process::exit(i32::from(
-            std::env::var_os("NATSCOPE_REQUIRE_LAB").is_some_and(|v| v == "1"),
-        ));
+    if let Some(reason) = support::world::missing(&["turnutils_natdiscovery", "stun"]) {
+        return support::skip(reason);
     }
     let nats: [(&str, &str, String); 5] = [
         ("eim-apdf", "", format!("{MASQUERADE}\n{QUIET}")),
@@ -76,7 +73,7 @@ fn measure(lan: &str, rules: &str) -> [f64; 3] {
         "router nat 7 {lan}\nrules nat <<'RULES'\n{rules}\nRULES\nserve\n{}",
         runs.concat()
     );
-    support::run(&body, |out, _| {
+    support::world::run(&body, |out, _| {
         TOOLS.map(|(file, ..)| {
             let said = std::fs::read_to_string(out.join(format!("{file}.said"))).expect("written");
             // a tool that got no answer has not measured anything

@@ -10,8 +10,8 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // sockets and a clock of its own
 
 #[cfg(target_os = "linux")]
-#[path = "../common/netns.rs"]
-mod netns;
+#[path = "../suite/support/mod.rs"]
+mod support;
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
@@ -25,7 +25,8 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use super::netns::{self, Serve};
+    use super::support::netns::{self, Serve};
+    use super::support::skip;
     use natscope::lab::coturn;
     use nix::sched::{CpuSet, sched_setaffinity};
     use nix::sys::socket::{
@@ -59,11 +60,6 @@ mod linux {
     }
 
     fn outside() {
-        let skip = |reason: &str| {
-            println!("SKIPPED: {reason}");
-            let required = std::env::var("NATSCOPE_REQUIRE_LAB").is_ok_and(|v| v == "1");
-            assert!(!required, "NATSCOPE_REQUIRE_LAB=1, but {reason}");
-        };
         if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
             return skip("one core for the server and one for the load are needed");
         }
@@ -73,7 +69,7 @@ mod linux {
                 let status = command.arg(this).status().expect("it runs");
                 assert!(status.success());
             }
-            Err(reason) => skip(&reason),
+            Err(reason) => skip(reason),
         }
     }
 
