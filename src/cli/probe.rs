@@ -7,6 +7,7 @@ use super::progress::Progress;
 use super::turn::{self, Credentials, TurnArgs};
 use super::{config, exit, runtime, stop};
 use crate::ground::finding::{Finding, Severity};
+use crate::net::Stop;
 use crate::net::bind::{Bind, BindTo};
 use crate::net::probe::Options;
 use crate::net::tls::Tls;
@@ -20,7 +21,6 @@ use crate::stun::uri::Uri;
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -192,7 +192,7 @@ impl Relays {
     async fn attempt(
         &self,
         args: &Args,
-        mut stop: watch::Receiver<bool>,
+        stop: Stop,
         progress: &RefCell<Progress>,
         findings: &mut Vec<Finding>,
     ) -> Vec<TurnServer> {
@@ -231,7 +231,7 @@ impl Relays {
         };
         let all = tokio::select! {
             all = all => all,
-            _ = stop.wait_for(|stop| *stop) => {
+            () = stop.cancelled() => {
                 let text = "the TURN servers were not tried to the end: interrupted".to_owned();
                 findings.push(finding("turn-interrupted", Severity::Warning, text));
                 return Vec::new();
@@ -255,7 +255,7 @@ impl Relays {
 async fn run_paths(
     args: &Args,
     groups: &[(Family, Vec<(String, SocketAddr)>)],
-    stop: &watch::Receiver<bool>,
+    stop: &Stop,
     progress: &RefCell<Progress>,
 ) -> Vec<(Family, Result<Record, NetError>)> {
     let one = async |family: Family| {
@@ -276,7 +276,7 @@ async fn run_paths(
 pub(super) async fn look_up(
     servers: &[Uri],
     patience: Duration,
-    mut stop: watch::Receiver<bool>,
+    stop: Stop,
     findings: &mut Vec<Finding>,
 ) -> Vec<(String, Vec<SocketAddr>)> {
     let tasks: Vec<_> = servers
@@ -297,7 +297,7 @@ pub(super) async fn look_up(
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(_) => Err(format!("no answer from the name service in {patience:?}")),
             },
-            _ = stop.wait_for(|stop| *stop) => Err("interrupted".to_owned()),
+            () = stop.cancelled() => Err("interrupted".to_owned()),
         };
         match answer {
             Ok(addresses) => found.push((uri.to_string(), addresses)),

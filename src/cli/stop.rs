@@ -1,9 +1,9 @@
 //! When to stop early: Ctrl-C, SIGTERM, and a terminal that is closed.
 
 use super::exit::Failure;
+use crate::net::Stop;
 use crate::net::process;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// Signals closer together than this are one: `timeout` sends its signal to the program and then to
 /// its group, and nobody presses Ctrl-C twice so fast.
@@ -11,16 +11,17 @@ const ONE: Duration = Duration::from_millis(300);
 /// The exit code where a second signal ends the program at once: of SIGINT, as shells have it.
 pub const AT_ONCE: i32 = 130;
 
-/// Becomes true on Ctrl-C, SIGTERM or SIGHUP; a second one ends the program at once. A SIGHUP that
+/// Cancelled by Ctrl-C, SIGTERM or SIGHUP; a second one ends the program at once. A SIGHUP that
 /// the program was started to ignore (`nohup`) stays ignored.
-pub fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
+pub fn on_signal() -> Result<Stop, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed = |error| Failure::run(format!("cannot listen for signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let hangup = (!process::ignores_hangup()).then(|| signal(SignalKind::hangup()));
     let mut hangup = hangup.transpose().map_err(failed)?;
-    let (sender, receiver) = watch::channel(false);
+    let stop = Stop::new();
+    let tell = stop.clone();
     tokio::spawn(async move {
         let mut stopping = Stopping::default();
         loop {
@@ -36,10 +37,10 @@ pub fn on_signal() -> Result<watch::Receiver<bool>, Failure> {
                 _ = hung_up => {}
             }
             stopping.again();
-            let _ = sender.send(true);
+            tell.cancel();
         }
     });
-    Ok(receiver)
+    Ok(stop)
 }
 
 /// Tells the first wish to stop from a second.

@@ -21,6 +21,9 @@ mod socket;
 pub mod tls;
 pub mod turn;
 
+/// How a run is told to end early and give what it has: cancel it, from anywhere, once.
+pub use tokio_util::sync::CancellationToken as Stop;
+
 use std::io;
 use std::net::SocketAddr;
 

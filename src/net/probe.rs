@@ -3,6 +3,7 @@
 use super::bind::Bind;
 use super::{NetError, socket};
 use crate::ground::icmp::IcmpKind;
+use crate::net::Stop;
 use crate::probe::record::Record;
 use crate::probe::{Config, Input, Output, Prober, SocketId, TcpId};
 use std::io;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -36,7 +37,7 @@ enum Event {
 }
 
 /// Runs one path's tests in the network namespace of this thread, on any tokio runtime. When
-/// `stop` becomes true the run ends at once and gives what it has. `on_progress` is called when
+/// `stop` is cancelled the run ends at once and gives what it has. `on_progress` is called when
 /// something worth showing was learned.
 ///
 /// # Errors
@@ -45,7 +46,7 @@ enum Event {
 pub async fn run<F: FnMut(&Record) + ?Sized>(
     config: Config,
     options: &Options,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
     on_progress: &mut F,
 ) -> Result<Record, NetError> {
     if let Some(bind) = &options.bind {
@@ -78,7 +79,7 @@ impl Driver {
     async fn run<F: FnMut(&Record) + ?Sized>(
         mut self,
         mut inbox: mpsc::Receiver<Event>,
-        mut stop: watch::Receiver<bool>,
+        stop: Stop,
         on_progress: &mut F,
     ) -> Record {
         let mut stopping = false;
@@ -108,7 +109,7 @@ impl Driver {
                 () = tokio::time::sleep_until(self.start + wait) => {
                     self.prober.handle(self.start.elapsed(), Input::Tick);
                 }
-                () = stopped(&mut stop), if !stopping => {
+                () = stop.cancelled(), if !stopping => {
                     stopping = true;
                     self.prober.handle(self.start.elapsed(), Input::Stop);
                 }
@@ -188,13 +189,6 @@ impl Driver {
                 self.prober.handle(now, Input::Tcp { tcp: *tcp, bytes: bytes.as_deref() });
             }
         }
-    }
-}
-
-/// Ends when the user wants to stop; never when nobody can say so any more.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

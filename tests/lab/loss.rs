@@ -6,6 +6,7 @@ use natscope::lab::catalogue::Catalogue;
 use natscope::lab::certify::Row;
 use natscope::lab::kernel::experiment;
 use natscope::nat::NatSpec;
+use natscope::net::Stop;
 use natscope::probe::judge::judge;
 use std::collections::BTreeMap;
 
@@ -28,7 +29,7 @@ pub fn run() -> Outcome {
 async fn measure(specs: &[NatSpec]) -> Outcome {
     let lab = experiment::build(specs, LOSS_PERCENT).await.map_err(text)?;
     experiment::serve(&lab.internet).await.map_err(text)?;
-    let (_keep, stop) = tokio::sync::watch::channel(false);
+    let stop = Stop::new();
     let mut tally: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let mut wrong = Vec::new();
     for _ in 0..ROUNDS {

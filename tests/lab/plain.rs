@@ -11,13 +11,14 @@ use natscope::lab::kernel::namespace::Namespace;
 use natscope::lab::plan::{SECOND, SERVER};
 use natscope::nat::Facts;
 use natscope::nat::{Mapping, NatSpec};
+use natscope::net::Stop;
 use natscope::net::{probe, serve};
 use natscope::probe::Config;
 use natscope::probe::judge::judge;
 use natscope::stun::responder::Sites;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 const PORT: u16 = experiment::PORT;
 
@@ -106,7 +107,7 @@ async fn serve_plainly(internet: &Namespace) -> Outcome {
 }
 
 async fn ask(client: &Namespace, asked: Asked) -> Result<(Facts, Duration), String> {
-    let (_keep, stop) = watch::channel(false);
+    let stop = Stop::new();
     let servers = asked.servers().into_iter().map(|a| (format!("stun:{a}"), a)).collect();
     let probing = client.submit(move || async move {
         let began = Instant::now();

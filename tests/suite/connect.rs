@@ -6,6 +6,7 @@
 use crate::support;
 use crate::support::{natscope, parse, stderr};
 use natscope::ice::{Candidate, Description, Kind, Policy, Transport};
+use natscope::net::Stop;
 use natscope::net::bind::Bind;
 use natscope::net::connect::{self, Attempt, Config, Meeting, Progress, Room};
 use natscope::net::ice::Options;
@@ -20,7 +21,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 const LOCAL: [&str; 7] =
     ["--bind", "127.0.0.1", "--no-probe", "--quick", "--server", "stun:127.0.0.1:9", "--format"];
@@ -316,7 +317,7 @@ async fn without_server(policy: Policy) -> [Attempt; 2] {
     let uri: signal::Uri = server.uri().parse().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.run(async { drop(stopped.await) }));
-    let (_running, ctrl_c) = watch::channel(false);
+    let ctrl_c = Stop::new();
     let room = || Meeting::Room(Room { uri: uri.clone(), name: "a".into(), tls: Tls::default() });
     let mut stop = Some(stop);
     let mut first = |news: Progress| {
@@ -363,7 +364,7 @@ async fn a_server_that_goes_before_the_peers_meet_ends_the_run() {
     let uri: signal::Uri = server.uri().parse().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let _serving = tokio::spawn(server.run(async { drop(stopped.await) }));
-    let (_running, ctrl_c) = watch::channel(false);
+    let ctrl_c = Stop::new();
     let room = Meeting::Room(Room { uri, name: "a".into(), tls: Tls::default() });
     let mut stop = Some(stop);
     let mut told = |news: Progress| {
@@ -393,7 +394,7 @@ async fn a_relay_that_answers_after_the_peers_have_connected_is_not_forgotten() 
     tokio::spawn(rooms.run(std::future::pending()));
 
     let room = || Meeting::Room(Room { uri: uri.clone(), name: "a".into(), tls: Tls::default() });
-    let (_running, ctrl_c) = watch::channel(false);
+    let ctrl_c = Stop::new();
     let mut with_relay = config(Policy::All);
     with_relay.ice.turn = vec![natscope::turn::Server {
         uri: format!("turn:{address}"),

@@ -2,12 +2,12 @@
 
 use natscope::ground::fact::Grade;
 use natscope::nat::{Classic, Filtering, Mapping};
+use natscope::net::Stop;
 use natscope::net::{probe, serve};
 use natscope::probe::{Config, judge};
 use natscope::stun::responder::Sites;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Two of this host's addresses; the whole of 127/8 is (on Linux).
 fn sites(port: u16) -> Sites {
@@ -19,7 +19,7 @@ fn sites(port: u16) -> Sites {
 
 async fn observe(servers: Vec<(String, SocketAddr)>) -> natscope::probe::record::Record {
     let config = Config { servers, budget: Duration::from_secs(10), fixed: false };
-    let (_stop, stopped) = watch::channel(false);
+    let stopped = Stop::new();
     probe::run(config, &probe::Options::default(), stopped, &mut |_| {}).await.expect("it runs")
 }
 

@@ -10,6 +10,7 @@ use super::turn::{self, Credentials, TurnArgs};
 use super::{config, runtime, stop};
 use crate::ground::finding::Finding;
 use crate::ice::{Connection, Pace, Policy};
+use crate::net::Stop;
 use crate::net::bind::{Bind, BindTo};
 use crate::net::connect::{self, Config, Meeting, Room};
 use crate::net::ice::Options;
@@ -23,7 +24,6 @@ use clap::ValueEnum;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -215,7 +215,7 @@ async fn configure(
     servers: &[ServerUri],
     credentials: Option<&Credentials>,
     tls: &Tls,
-    stop: &watch::Receiver<bool>,
+    stop: &Stop,
     findings: &mut Vec<Finding>,
 ) -> Result<Config, Failure> {
     let family = match (args.four, args.six, args.bind.as_ref().map(|bind| &bind.by)) {

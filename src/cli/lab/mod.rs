@@ -17,10 +17,10 @@ use crate::lab::kernel::LabError;
 use crate::lab::kernel::supervisor::{self, Role, Terminal};
 use crate::lab::kernel::wishes::Wishes;
 use crate::nat::NatSpec;
+use crate::net::Stop;
 use clap::{Args, Subcommand};
 use std::future::Future;
 use std::process::ExitCode;
-use tokio::sync::watch;
 
 /// Arguments of `natscope lab`.
 #[derive(Debug, Args)]
@@ -122,16 +122,17 @@ fn enter<F: Future<Output = Result<ExitCode, Failure>>>(
     }
 }
 
-/// Becomes true when the user wants an end (Ctrl-C, SIGTERM, SIGHUP); a second wish ends the lab at
+/// Cancelled when the user wants an end (Ctrl-C, SIGTERM, SIGHUP); a second wish ends the lab at
 /// once.
-fn stop_signal(mut wishes: Wishes) -> watch::Receiver<bool> {
-    let (tell, stop) = watch::channel(false);
+fn stop_signal(mut wishes: Wishes) -> Stop {
+    let stop = Stop::new();
+    let tell = stop.clone();
     tokio::spawn(async move {
         let mut stopping = Stopping::default();
         loop {
             wishes.next().await;
             stopping.again();
-            let _ = tell.send(true);
+            tell.cancel();
         }
     });
     stop

@@ -13,12 +13,12 @@ use crate::lab::matrix::called;
 use crate::lab::scenario::{Scenario, ScenarioResult};
 use crate::nat::NatSpec;
 use crate::nat::pair::End;
+use crate::net::Stop;
 use crate::probe::judge::judge;
 use crate::probe::outlook::Forecast;
 use crate::report::matrix;
 use clap::Args;
 use std::process::ExitCode;
-use tokio::sync::watch;
 
 /// Arguments of `natscope lab run`.
 #[derive(Debug, Args)]
@@ -81,7 +81,7 @@ async fn measure(
     scenario: &Scenario,
     spec: &NatSpec,
     lab: &Lab,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
 ) -> Result<(ScenarioResult, bool), Failure> {
     let (record, seconds) = experiment::probe(lab.first_client()?, stop).wait().await??;
     Ok((scenario.conclude(spec, &judge(&record).facts, seconds), record.cut_short))

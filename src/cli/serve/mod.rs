@@ -9,6 +9,7 @@ use super::exit::{self, Failure, Outcome, tell};
 use super::runtime;
 use crate::ground::limit::Limit;
 use crate::net::NetError;
+use crate::net::Stop;
 use crate::net::serve::{Config, Server};
 use crate::stun::responder::Sites;
 use std::io::ErrorKind;
@@ -130,20 +131,17 @@ async fn serve(
     rooms: Option<crate::net::signal::Server>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let (end, ended) = tokio::sync::watch::channel(false);
-    let wait = async |mut ended: tokio::sync::watch::Receiver<bool>| {
-        let _ = ended.wait_for(|ended| *ended).await;
-    };
+    let end = Stop::new();
     let rooms = async {
         if let Some(rooms) = rooms {
-            rooms.run(wait(ended.clone())).await;
+            rooms.run(end.cancelled()).await;
         }
     };
     let stop = async {
         stop.await;
-        let _ = end.send(true);
+        end.cancel();
     };
-    let (ran, (), ()) = tokio::join!(server.run(wait(ended.clone())), rooms, stop);
+    let (ran, (), ()) = tokio::join!(server.run(end.cancelled()), rooms, stop);
     ran.map_err(|error| Failure::run(error.to_string()))
 }
 

@@ -4,6 +4,7 @@ use super::namespace::{Namespace, Submitted};
 use super::{Lab, LabError};
 use crate::lab::plan::{self, ALTERNATE, INTERNET_GATEWAY, SECOND, SERVER};
 use crate::nat::NatSpec;
+use crate::net::Stop;
 use crate::net::serve::RelayHandle;
 use crate::net::{NetError, probe, serve};
 use crate::probe::Config;
@@ -13,7 +14,7 @@ use crate::turn::relay::{self, Credentials};
 use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 /// The server's first port; its second is one higher.
 pub const PORT: u16 = 3478;
@@ -101,7 +102,7 @@ pub type Probed = Result<(Record, f64), LabError>;
 
 /// Starts the prober in a client's namespace, against our server.
 #[must_use]
-pub fn probe(client: &Namespace, stop: watch::Receiver<bool>) -> Submitted<Probed> {
+pub fn probe(client: &Namespace, stop: Stop) -> Submitted<Probed> {
     client.submit(move || async move {
         let began = Instant::now();
         let config = Config {

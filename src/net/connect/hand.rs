@@ -79,11 +79,11 @@ impl Session {
 
     /// The peer's description; `None` when it did not come.
     async fn taken(&mut self, hand: &mut dyn Hand) -> Result<Option<Message>, ConnectError> {
-        let mut stop = self.stop.clone();
+        let stop = self.stop.clone();
         let wait = self.config.wait;
         tokio::select! {
             taken = hand.take() => taken.map(Some).map_err(ConnectError::Signalling),
-            _ = stop.wait_for(|stop| *stop) => {
+            () = stop.cancelled() => {
                 self.interrupted();
                 Ok(None)
             }
@@ -97,10 +97,10 @@ impl Session {
 
     /// Waits until all candidates are there; false when it was interrupted.
     async fn gathered(&mut self, peer: &mut super::Peer) -> bool {
-        let mut stop = self.stop.clone();
+        let stop = self.stop.clone();
         tokio::select! {
             () = peer.gathered() => true,
-            _ = stop.wait_for(|stop| *stop) => {
+            () = stop.cancelled() => {
                 self.interrupted();
                 false
             }
@@ -114,7 +114,7 @@ impl Session {
         within: std::time::Duration,
         on_progress: &mut dyn FnMut(Progress),
     ) -> Option<crate::ice::Outcome> {
-        let mut stop = self.stop.clone();
+        let stop = self.stop.clone();
         let limit = self.config.budget + within;
         let mut progress = |news: super::ice::Progress| {
             if let Some(news) = tell(&news) {
@@ -123,7 +123,7 @@ impl Session {
         };
         tokio::select! {
             outcome = peer.connect(&mut progress) => Some(outcome),
-            _ = stop.wait_for(|stop| *stop) => {
+            () = stop.cancelled() => {
                 self.interrupted();
                 None
             }

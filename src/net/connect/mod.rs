@@ -20,10 +20,10 @@ use super::allocation;
 use super::ice::{self, Options, Peer};
 use crate::ground::finding::{Finding, Severity};
 use crate::ice::{Avoided, Outcome};
+use crate::net::Stop;
 use crate::signal::{Relayed, Role, RoundTrips, Side};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How to take part.
@@ -92,14 +92,14 @@ const ECHO_EVERY: Duration = Duration::from_millis(20);
 /// side's words.
 const GATHERING: Duration = Duration::from_secs(8);
 
-/// Runs one side to its end. When `stop` becomes true it gives what it has.
+/// Runs one side to its end. When `stop` is cancelled it gives what it has.
 ///
 /// # Errors
 /// Nothing could be tried: no address, no signalling, a description that is none.
 pub async fn run(
     config: Config,
     meeting: Meeting,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<Attempt, ConnectError> {
     let mut session = Session {
@@ -116,14 +116,14 @@ pub async fn run(
         probing: None,
         deadline: None,
     };
-    session.probing = Some(probe::start(&session.config, session.stop.clone()));
+    session.probing = Some(probe::start(&session.config, &session.stop));
     session.run(meeting, on_progress).await?;
     Ok(session.attempt)
 }
 
 struct Session {
     config: Config,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
     attempt: Attempt,
     probing: Option<probe::Probing>,
     /// When the budget ends, from the moment that the peer is there.
@@ -166,11 +166,11 @@ impl Session {
     /// Peers that are near connect before every server has answered; what those say belongs into
     /// the report all the same, and a relay is to be measured.
     async fn let_servers_answer(&mut self, peer: &mut Peer) {
-        let mut stop = self.stop.clone();
+        let stop = self.stop.clone();
         let patience = self.left().min(GATHERING);
         tokio::select! {
             () = peer.gathered() => {}
-            _ = stop.wait_for(|stop| *stop) => self.interrupted(),
+            () = stop.cancelled() => self.interrupted(),
             () = tokio::time::sleep(patience) => {}
         }
     }
@@ -209,11 +209,11 @@ impl Session {
     }
 
     async fn measure(&mut self, peer: &mut Peer) -> Option<RoundTrips> {
-        let mut stop = self.stop.clone();
+        let stop = self.stop.clone();
         let left = self.left();
         tokio::select! {
             all = peer.echo(ECHOES, ECHO_EVERY) => Some(RoundTrips::of(&all)),
-            _ = stop.wait_for(|stop| *stop) => {
+            () = stop.cancelled() => {
                 self.interrupted();
                 None
             }

@@ -2,12 +2,12 @@
 
 use super::{Config, finding};
 use crate::ground::finding::{Finding, Severity};
+use crate::net::Stop;
 use crate::net::probe;
 use crate::probe::judge::{Judgement, judge};
 use crate::probe::record::Record;
 use crate::signal::NatFacts;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The longest that probing goes on.
@@ -16,29 +16,22 @@ const BUDGET: Duration = Duration::from_secs(8);
 /// Probers under way, one for each address family.
 pub(super) struct Probing {
     tasks: Vec<JoinHandle<Result<Record, crate::net::NetError>>>,
-    stop: watch::Sender<bool>,
+    stop: Stop,
 }
 
 /// Starts them.
-pub(super) fn start(config: &Config, mut stopped: watch::Receiver<bool>) -> Probing {
-    let (stop, stopping) = watch::channel(false);
-    let ours = stop.clone();
-    if !config.probe.is_empty() {
-        tokio::spawn(async move {
-            // ends too when nobody can stop it any more
-            let _ = stopped.wait_for(|stop| *stop).await;
-            let _ = ours.send(true);
-        });
-    }
+pub(super) fn start(config: &Config, stop: &Stop) -> Probing {
+    let stop = stop.child_token();
     let start = |servers: &Vec<(String, std::net::SocketAddr)>| {
         let budget = BUDGET.min(config.budget);
         let wanted = crate::probe::Config { servers: servers.clone(), budget, fixed: false };
         // the connection itself has the port that the user may have named
         let options = probe::Options { bind: config.ice.bind.clone(), port: None };
-        let stopping = stopping.clone();
+        let stopping = stop.clone();
         tokio::spawn(async move { probe::run(wanted, &options, stopping, &mut |_| {}).await })
     };
-    Probing { tasks: config.probe.iter().map(start).collect(), stop }
+    let tasks = config.probe.iter().map(start).collect();
+    Probing { tasks, stop }
 }
 
 impl Probing {
@@ -54,7 +47,7 @@ impl Probing {
             let done = if let Ok(done) = in_time {
                 done
             } else {
-                let _ = stop.send(true);
+                stop.cancel();
                 task.await
             };
             match done {

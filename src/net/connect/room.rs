@@ -43,10 +43,10 @@ impl Session {
                 Err((_, why)) => Err(format!("{}, room {}: {why}", room.uri, room.name)),
             }
         };
-        let mut stop = self.stop.clone();
+        let stop = self.stop.clone();
         let (client, role, there) = tokio::select! {
             joined = joining => joined.map_err(said)?,
-            _ = stop.wait_for(|stop| *stop) => {
+            () = stop.cancelled() => {
                 self.interrupted();
                 return Ok(None);
             }
@@ -68,7 +68,7 @@ impl Session {
         peer: &mut Peer,
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<Option<Outcome>, ConnectError> {
-        let mut stop = self.stop.clone();
+        let stop = self.stop.clone();
         let mut local = peer.local();
         let mut until = Instant::now() + self.config.wait;
         let mut seen = 0;
@@ -94,7 +94,7 @@ impl Session {
                     all_seen = next.is_none();
                     meeting.trickle(next, seen).await;
                 }
-                _ = stop.wait_for(|stop| *stop) => {
+                () = stop.cancelled() => {
                     self.interrupted();
                     return Ok(None);
                 }

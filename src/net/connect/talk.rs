@@ -22,7 +22,7 @@ impl Session {
         on_progress: &mut dyn FnMut(Progress),
     ) {
         let Some(here) = self.attempt.here.clone() else { return };
-        let mut stop = self.stop.clone();
+        let stop = self.stop.clone();
         let left = self.left();
         let (mut there, mut relayed) = (None, None);
         let talking = async {
@@ -42,7 +42,7 @@ impl Session {
         let mut ended = None;
         tokio::select! {
             () = talking => {}
-            _ = stop.wait_for(|stop| *stop) => ended = Some("it was interrupted"),
+            () = stop.cancelled() => ended = Some("it was interrupted"),
             () = tokio::time::sleep(left) => ended = Some("its time was over (--budget)"),
         }
         self.attempt.cut_short = ended.map(str::to_owned);
@@ -55,7 +55,7 @@ impl Session {
         let (Some(here), Some(room)) = (self.attempt.here.clone(), &mut met.room) else {
             return self.told(None);
         };
-        let mut stop = self.stop.clone();
+        let stop = self.stop.clone();
         let facts = serde_json::to_value(&here).unwrap_or_default();
         room.say(&Message::Facts { facts }).await;
         let mut there = met.early.take();
@@ -74,7 +74,7 @@ impl Session {
         let patience = self.left().max(SILENCE);
         tokio::select! {
             () = talking => {}
-            _ = stop.wait_for(|stop| *stop) => self.interrupted(),
+            () = stop.cancelled() => self.interrupted(),
             () = tokio::time::sleep(patience) => {}
         }
         self.told(there);

@@ -1,11 +1,12 @@
 //! The rooms, and what waits to be sent to each client.
 
+use crate::net::Stop;
 use crate::signal::{self, Budget, ClientId, Limits, Output, frame};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Shared by all connections.
@@ -23,15 +24,15 @@ struct Inner {
 
 struct Sender {
     frames: mpsc::UnboundedSender<Vec<u8>>,
-    cut: watch::Sender<bool>,
+    cut: Stop,
 }
 
 /// What one connection is to send, and how it learns that it is over.
 pub(super) struct Queue {
     /// Frames. At its end the client is turned out, once it has heard what was in it.
     pub frames: mpsc::UnboundedReceiver<Vec<u8>>,
-    /// True when nothing more is to be sent: the client holds too much.
-    pub cut: watch::Receiver<bool>,
+    /// Cancelled when nothing more is to be sent: the client holds too much.
+    pub cut: Stop,
 }
 
 /// One client that is in, until this is dropped.
@@ -76,19 +77,19 @@ impl Hall {
     /// A client from this address comes in, or is to hear why not. True: it is in.
     pub fn enter(self: &Arc<Self>, from: IpAddr) -> (Member, Queue, bool) {
         let (frames, receiver) = mpsc::unbounded_channel();
-        let (cut, is_cut) = watch::channel(false);
+        let cut = Stop::new();
         let id = {
             let mut inner = self.locked();
             inner.next += 1;
             let id = ClientId(inner.next);
-            inner.queues.insert(id, Sender { frames, cut });
+            inner.queues.insert(id, Sender { frames, cut: cut.clone() });
             inner.budget.enter(id, from);
             id
         };
         let mut is_in = false;
         self.act(|server, now| is_in = server.connected(now, id, from));
         let member = Member { hall: Arc::clone(self), id };
-        (member, Queue { frames: receiver, cut: is_cut }, is_in)
+        (member, Queue { frames: receiver, cut }, is_in)
     }
 
     /// Lets the rooms do something, and hands out what comes of it.
@@ -156,7 +157,7 @@ impl Inner {
     fn make_room(&mut self, id: ClientId, bytes: usize) -> bool {
         while let Err(largest) = self.budget.take(id, bytes) {
             if let Some(queue) = self.queues.remove(&largest) {
-                let _ = queue.cut.send(true);
+                queue.cut.cancel();
             }
             // it does not read: it goes, what waits for it with it, and its peer is told
             self.budget.leave(largest);

@@ -129,7 +129,7 @@ async fn converse(
     loop {
         tokio::select! {
             frame = queue.frames.recv() => {
-                let Some(frame) = frame else { return !*queue.cut.borrow() };
+                let Some(frame) = frame else { return !queue.cut.is_cancelled() };
                 let sending = async {
                     stream.write_all(&frame).await?;
                     stream.flush().await
@@ -140,8 +140,7 @@ async fn converse(
                             return false;
                         }
                     }
-                    // an error is no cut: the client is turned out, and hears the rest
-                    Ok(_) = queue.cut.wait_for(|cut| *cut) => return false,
+                    () = queue.cut.cancelled() => return false,
                 }
                 hall.sent(id, &frame);
             }
@@ -168,7 +167,7 @@ async fn tell(stream: &mut Box<dyn Stream>, queue: &mut Queue) -> bool {
             return false;
         }
     }
-    !*queue.cut.borrow()
+    !queue.cut.is_cancelled()
 }
 
 /// Passes on what these bytes say. False: nothing more is to be read.

@@ -2,11 +2,12 @@
 
 use super::peers::{Far, Frame, LOAD, PING, Way};
 use crate::lab::cost::{KNEE_LOSS, Load, Step};
+use crate::net::Stop;
 use crate::stun;
 use nix::sys::socket::{setsockopt, sockopt};
 use std::io;
 use std::net::UdpSocket;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Payload of the packets of a round trip: a packet of a voice call.
@@ -105,14 +106,14 @@ pub fn round_trips(way: &Way, count: u64, first: u64) -> io::Result<(Vec<Duratio
 ///
 /// # Errors
 /// The socket fails.
-pub fn climb(way: &Way, far: &Far, stop: &AtomicBool) -> io::Result<Option<Load>> {
+pub fn climb(way: &Way, far: &Far, stop: &Stop) -> io::Result<Option<Load>> {
     let frame = way.frame(LOAD, VIDEO)?;
     let mut steps: Vec<Step> = Vec::new();
     let mut rate = FIRST;
     // the highest load that came through, and the lowest that did not
     let (mut good, mut bad): (f64, Option<f64>) = (0.0, None);
     while steps.len() < MOST_STEPS {
-        if stop.load(Ordering::Relaxed) {
+        if stop.is_cancelled() {
             return Ok(None);
         }
         let mut tried = offer(&way.socket, &frame, far, rate, STEP)?.step;

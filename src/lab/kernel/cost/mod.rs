@@ -13,15 +13,14 @@ use super::namespace::Namespace;
 use super::{Lab, LabError, experiment};
 use crate::lab::cost::{Cost, Cpu, Load, Memory, Need, RelayCost, Rtt, StunCost, Wire};
 use crate::nat::NatSpec;
+use crate::net::Stop;
 use load::{VIDEO, VOICE};
 use machine::Ticks;
 use peers::{Allocations, Far, LOAD, Way, Wrap};
 use process::{Kind, Relay};
 use std::net::UdpSocket;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// Allocations for the memory of one.
 const ALLOCATIONS: usize = 200;
@@ -49,7 +48,7 @@ pub async fn measure(
     spec: &NatSpec,
     need: Need,
     (calls, mbit_s): (u32, f64),
-    mut stop: watch::Receiver<bool>,
+    stop: Stop,
     progress: Arc<dyn Fn(&str) + Send + Sync>,
 ) -> Result<Cost, LabError> {
     let began = Instant::now();
@@ -62,19 +61,11 @@ pub async fn measure(
     let bench = Bench::open(&lab, relays).await?;
     let processes: Vec<u32> = bench.relays.iter().map(Relay::pid).collect();
     let before = Ticks::now(&processes);
-    let stopped = Arc::new(AtomicBool::new(*stop.borrow()));
-    let (flag, filled) = (Arc::clone(&stopped), Arc::clone(&document));
-    let mut work =
-        tokio::task::spawn_blocking(move || run(bench, &filled, &flag, progress.as_ref()));
-    let ended = tokio::select! {
-        ended = &mut work => ended,
-        _ = stop.wait_for(|stop| *stop) => {
-            stopped.store(true, Ordering::Relaxed);
-            work.await
-        }
-    };
+    let (told, filled) = (stop.clone(), Arc::clone(&document));
+    let work = tokio::task::spawn_blocking(move || run(bench, &filled, &told, progress.as_ref()));
+    let ended = work.await;
     let bench = ended.map_err(|e| LabError::Experiment(format!("measuring: {e}")))??;
-    if !stopped.load(Ordering::Relaxed) {
+    if !stop.is_cancelled() {
         let wire = wires(&lab, &bench).await?;
         lock(&document).wire = wire;
     }
@@ -175,7 +166,7 @@ fn failed(e: std::io::Error) -> LabError {
 fn run(
     mut bench: Bench,
     document: &Mutex<Cost>,
-    stop: &AtomicBool,
+    stop: &Stop,
     progress: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<Bench, LabError> {
     let stun = Kind::Natscope.address();
@@ -183,7 +174,7 @@ fn run(
     let far = Far::start(far, stun).map_err(failed)?;
     progress("memory and STUN");
     for index in 0..bench.relays.len() {
-        if stop.load(Ordering::Relaxed) {
+        if stop.is_cancelled() {
             return Ok(bench);
         }
         let rest = bench.many.len().saturating_sub(ALLOCATIONS);
@@ -259,14 +250,14 @@ fn requests(relay: &Relay, socket: &UdpSocket) -> std::io::Result<Option<StunCos
 fn trips(
     ways: &[(usize, Way)],
     document: &Mutex<Cost>,
-    stop: &AtomicBool,
+    stop: &Stop,
     progress: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), LabError> {
     progress("round trips");
     let mut all: Vec<(Vec<Duration>, usize)> = vec![Default::default(); ways.len()];
     for round in 0..ROUNDS {
         for ((index, way), (times, lost)) in ways.iter().zip(&mut all) {
-            if stop.load(Ordering::Relaxed) {
+            if stop.is_cancelled() {
                 return Ok(());
             }
             match load::round_trips(way, TRIPS, round * TRIPS) {
@@ -315,7 +306,7 @@ fn loads(
     ways: &[(usize, Way)],
     far: &Far,
     document: &Mutex<Cost>,
-    stop: &AtomicBool,
+    stop: &Stop,
     progress: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), LabError> {
     for (index, way) in ways {

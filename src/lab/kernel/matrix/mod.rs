@@ -17,13 +17,14 @@ use crate::lab::rules::{self, Refused};
 use crate::lab::traffic::Flows;
 use crate::nat::pair::End;
 use crate::nat::{Filtering, NatSpec, Scope};
+use crate::net::Stop;
 use crate::net::serve::RelayHandle;
 use crate::turn;
 use attempt::{Attempt, Setup, attempt};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use traffic::Counters;
 
 /// Data packets that each connected pair sends in an exchange.
@@ -40,20 +41,20 @@ const AT_ONCE: usize = 48;
 const A_LAB: usize = 60;
 
 /// Makes all attempts of these pairs and judges them, in as many labs as they need: one cell for
-/// each pair, and whether all attempts were made. When `stop` becomes true it ends with what there
+/// each pair, and whether all attempts were made. When `stop` is cancelled it ends with what there
 /// is.
 ///
 /// # Errors
 /// The kernel refuses, a namespace has died, or a peer could not be started.
 pub async fn run(
     pairs: Vec<[NatSpec; 2]>,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
     on_step: &mut dyn FnMut(Step),
 ) -> Result<(Vec<Cell>, bool), LabError> {
     let mut cells = Vec::new();
     let mut complete = true;
     for pairs in pairs.chunks(A_LAB) {
-        if *stop.borrow() {
+        if stop.is_cancelled() {
             complete = false;
             cells.extend(pairs.iter().map(|[a, b]| Cell::new(a, b, Vec::new())));
             continue;
@@ -123,20 +124,20 @@ impl Arena {
     }
 
     /// Makes all attempts and judges them: one cell for each pair, and whether all were made. When
-    /// `stop` becomes true it ends with what there is.
+    /// `stop` is cancelled it ends with what there is.
     ///
     /// # Errors
     /// A namespace has died, or a peer could not be started.
     pub async fn run(
         &self,
-        mut stop: watch::Receiver<bool>,
+        stop: Stop,
         on_step: &mut dyn FnMut(Step),
     ) -> Result<(Vec<Cell>, bool), LabError> {
         let mut tried: Vec<Vec<Tried>> = self.pairs.iter().map(|_| Vec::new()).collect();
         on_step(Step::Built);
         let complete = tokio::select! {
             all = self.all(&mut tried, on_step) => { all?; true }
-            Ok(_) = stop.wait_for(|stop| *stop) => false,
+            () = stop.cancelled() => false,
         };
         let cells = self
             .pairs
