@@ -34,6 +34,7 @@ mod serve;
 mod serve_log;
 mod signal;
 mod signal_limits;
+mod skips;
 mod turn_client;
 mod turn_operators;
 mod turn_tls;
