@@ -7,8 +7,6 @@
 pub mod allocation;
 pub mod bind;
 pub mod connect;
-#[cfg(target_os = "linux")]
-mod errqueue;
 pub mod file;
 mod guests;
 pub mod ice;
@@ -17,9 +15,9 @@ pub mod process;
 pub mod resolve;
 pub mod serve;
 pub mod signal;
-mod socket;
 pub mod tls;
 pub mod turn;
+mod udp;
 
 /// How a run is told to end early and give what it has: cancel it, from anywhere, once.
 pub use tokio_util::sync::CancellationToken as Stop;

@@ -1,16 +1,17 @@
 //! Drives a [`Prober`] with real sockets, the monotonic clock, and the system's randomness.
 
+use super::NetError;
 use super::bind::Bind;
-use super::{NetError, socket};
+use super::udp::{self, Heard, IcmpError};
 use crate::ground::icmp::IcmpKind;
 use crate::net::Stop;
 use crate::probe::record::Record;
 use crate::probe::{Config, Input, Output, Prober, SocketId, TcpId};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -31,8 +32,7 @@ const QUEUE: usize = 1024;
 const LONGEST: usize = 9216;
 
 enum Event {
-    Datagram { socket: SocketId, from: SocketAddr, bytes: Vec<u8> },
-    Icmp { socket: SocketId, to: SocketAddr, offender: Option<IpAddr>, kind: IcmpKind },
+    Udp { socket: SocketId, heard: Heard },
     Tcp { tcp: TcpId, bytes: Option<Vec<u8>> },
 }
 
@@ -139,13 +139,15 @@ impl Driver {
 
     fn open(&mut self, id: SocketId, toward: SocketAddr, fixed: bool) {
         let port = self.options.port.filter(|_| fixed).unwrap_or(0);
-        let opened = socket::open_at(toward, self.options.bind.as_ref(), port)
+        let opened = udp::open_at(toward, self.options.bind.as_ref(), port)
             .and_then(|socket| Ok((socket.local_addr()?, Arc::new(socket))));
         let now = self.now();
         self.sockets.resize_with(self.sockets.len().max(id.0 + 1), || None);
         match opened {
             Ok((local, socket)) => {
-                self.tasks.spawn(read(id, Arc::clone(&socket), self.events.clone()));
+                let event = move |heard| Event::Udp { socket: id, heard };
+                let events = self.events.clone();
+                self.tasks.spawn(udp::hear(Arc::clone(&socket), LONGEST, events, event));
                 self.sockets[id.0] = Some(socket);
                 self.prober.handle(now, Input::Opened { socket: id, local });
             }
@@ -158,16 +160,8 @@ impl Driver {
 
     fn send(&mut self, id: SocketId, to: SocketAddr, bytes: &[u8]) {
         let Some(Some(socket)) = self.sockets.get(id.0) else { return };
-        // Straight to the system call: tokio would first wait to hear that the socket is writable.
-        let socket = socket2::SockRef::from(&**socket);
-        let mut sent = socket.send_to(bytes, &to.into());
-        // An ICMP error about an earlier packet is reported by the next call; the queue has it too.
-        if matches!(&sent, Err(e) if e.kind() == io::ErrorKind::ConnectionRefused) {
-            sent = socket.send_to(bytes, &to.into());
-        }
-        let kind = match sent.map_err(|e| e.kind()) {
-            // A full buffer is loss, as it is anywhere else on the way.
-            Ok(_) | Err(io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused) => return,
+        let kind = match udp::send(socket, to, bytes).map_err(|error| error.kind()) {
+            Ok(()) => return,
             Err(io::ErrorKind::PermissionDenied) => IcmpKind::Prohibited,
             Err(_) => IcmpKind::Unreachable,
         };
@@ -178,61 +172,18 @@ impl Driver {
     fn take(&mut self, event: &Event) {
         let now = self.now();
         match event {
-            Event::Datagram { socket, from, bytes } => {
+            Event::Udp { socket, heard: Heard::Datagram { from, bytes } } => {
                 self.prober.handle(now, Input::Datagram { socket: *socket, from: *from, bytes });
             }
-            Event::Icmp { socket, to, offender, kind } => self.prober.handle(
-                now,
-                Input::Icmp { socket: *socket, to: *to, offender: *offender, kind: *kind },
-            ),
+            Event::Udp { socket, heard: Heard::Icmp(error) } => {
+                let IcmpError { to, offender, kind } = *error;
+                self.prober.handle(now, Input::Icmp { socket: *socket, to, offender, kind });
+            }
             Event::Tcp { tcp, bytes } => {
                 self.prober.handle(now, Input::Tcp { tcp: *tcp, bytes: bytes.as_deref() });
             }
         }
     }
-}
-
-/// Reads a socket and its error queue until the driver is gone.
-async fn read(id: SocketId, socket: Arc<UdpSocket>, events: mpsc::Sender<Event>) {
-    let mut buffer = vec![0; LONGEST];
-    loop {
-        let Ok(ready) = socket.ready(Interest::READABLE | Interest::ERROR).await else { return };
-        if ready.is_error() && !drain_errors(id, &socket, &events).await {
-            return;
-        }
-        // Otherwise: nothing there, or an error that the queue tells more about.
-        if let Ok((length, from)) = socket.try_recv_from(&mut buffer) {
-            let bytes = buffer[..length].to_vec();
-            if events.send(Event::Datagram { socket: id, from, bytes }).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// Empties the error queue; false when the driver is gone.
-#[cfg(target_os = "linux")]
-async fn drain_errors(id: SocketId, socket: &UdpSocket, events: &mpsc::Sender<Event>) -> bool {
-    loop {
-        match socket.try_io(Interest::ERROR, || super::errqueue::take(socket)) {
-            Ok(Some(error)) => {
-                let super::errqueue::QueuedError { to, offender, kind } = error;
-                let event = Event::Icmp { socket: id, to, offender, kind };
-                if events.send(event).await.is_err() {
-                    return false;
-                }
-            }
-            Ok(None) => {}
-            Err(_) => return true,
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-async fn drain_errors(_: SocketId, socket: &UdpSocket, events: &mpsc::Sender<Event>) -> bool {
-    let _cleared = socket
-        .try_io(Interest::ERROR, || -> io::Result<()> { Err(io::ErrorKind::WouldBlock.into()) });
-    !events.is_closed()
 }
 
 /// One request and one answer over TCP (RFC 8489 section 6.2.2: framed by the length in the header).

@@ -1,8 +1,8 @@
 //! Links to TURN servers over UDP, TCP and TLS, and a session: [`Client`] driven over a [`Link`].
 
 use super::bind::Bind;
-use super::socket;
 use super::tls::Tls;
+use super::udp;
 use crate::ground::icmp::IcmpKind;
 use crate::stun::{Patience, text};
 use crate::turn::client::{Event, Poll};
@@ -78,7 +78,7 @@ impl Link {
     }
 
     fn udp(server: SocketAddr, bind: Option<&Bind>) -> io::Result<Self> {
-        let socket = socket::open(server, bind)?;
+        let socket = udp::open(server, bind)?;
         socket2::SockRef::from(&socket).connect(&server.into())?;
         let local = socket.local_addr()?;
         Ok(Self { local, server, kind: Kind::Udp(socket) })
@@ -219,27 +219,19 @@ pub(super) async fn receive(socket: &UdpSocket, buffer: &mut Vec<u8>) -> Result<
     }
 }
 
-#[cfg(target_os = "linux")]
 fn drain_errors(socket: &UdpSocket) -> Result<(), Failure> {
-    while let Ok(error) = socket.try_io(Interest::ERROR, || super::errqueue::take(socket)) {
-        let Some(error) = error else { continue };
-        if let Some(failure) = unreachable(error.kind, error.offender) {
-            return Err(failure);
-        }
+    let failed = |error: udp::IcmpError| unreachable(error.kind, error.offender);
+    if let Some(failure) = udp::errors(socket).into_iter().find_map(failed) {
+        return Err(failure);
     }
-    Ok(())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn drain_errors(socket: &UdpSocket) -> Result<(), Failure> {
+    // where there is no error queue
     match socket.take_error() {
-        Ok(Some(error)) => Err(connection(&error)),
+        Ok(Some(error)) if cfg!(not(target_os = "linux")) => Err(connection(&error)),
         _ => Ok(()),
     }
 }
 
 /// What an ICMP error means for the link; `None` when it is not the end.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 fn unreachable(kind: IcmpKind, offender: Option<IpAddr>) -> Option<Failure> {
     let by = offender.map(|ip| format!(", says {ip}")).unwrap_or_default();
     match kind {

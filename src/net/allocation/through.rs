@@ -1,7 +1,7 @@
 //! A packet through an allocation: from a socket of this machine, else from a second allocation.
 
 use super::{Allocated, Direct, Second, Way, allocate, milliseconds};
-use crate::net::{socket, turn};
+use crate::net::{turn, udp};
 use crate::stun;
 use crate::turn::Failure;
 use crate::turn::client::Event;
@@ -53,7 +53,7 @@ impl Control {
         // a server that was reached over the other family may answer where it relays
         let ip = if server.is_ipv4() == relayed.is_ipv4() { server.ip() } else { relayed.ip() };
         let targets = [server.port(), STUN_PORT].map(|port| SocketAddr::new(ip, port)).into();
-        let socket = socket::open(SocketAddr::new(ip, server.port()), way.bind).ok();
+        let socket = udp::open(SocketAddr::new(ip, server.port()), way.bind).ok();
         Self { socket, targets, passes: false }
     }
 
@@ -88,7 +88,7 @@ impl Control {
 pub(super) async fn direct(way: &Way<'_>, allocated: &mut Allocated) -> Result<Direct, Failure> {
     let Allocated { session, relayed, mapped } = allocated;
     let relayed = *relayed;
-    let Ok(socket) = socket::open(relayed, way.bind) else { return Ok(Direct::NotTried) };
+    let Ok(socket) = udp::open(relayed, way.bind) else { return Ok(Direct::NotTried) };
     let mut control = Control::new(way, relayed);
     let fits = |ip: &IpAddr| ip.is_ipv4() == relayed.is_ipv4();
     // over TCP it may see another address of ours than over UDP: both are let in

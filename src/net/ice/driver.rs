@@ -2,11 +2,12 @@
 //! it when it wants to be woken.
 
 use super::relay::{self, Said};
-use super::udp::{self, Heard};
 use super::{Options, Progress};
+use crate::ground::icmp::IcmpKind;
 use crate::ice::{Agent, Event, Output};
 use crate::net::bind::Bind;
 use crate::net::turn::Link;
+use crate::net::udp::{self, Heard, IcmpError};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ use tokio::time::Instant;
 
 /// Packets that may wait for the agent; more are dropped by the kernel.
 const QUEUE: usize = 1024;
+/// No datagram is longer.
+const LONGEST: usize = 65_536;
 /// Payloads that may wait for the user.
 const MOST_DATA: usize = 256;
 
@@ -108,7 +111,7 @@ pub(super) struct Driver {
     sockets: Vec<(SocketAddr, Arc<UdpSocket>)>,
     /// To the TURN servers, as far as they stand.
     links: Vec<Option<Arc<Link>>>,
-    inbox: mpsc::Receiver<Heard>,
+    inbox: mpsc::Receiver<(SocketAddr, Heard)>,
     relays: mpsc::Receiver<(usize, Said)>,
     /// The readers; they end with the driver.
     readers: JoinSet<()>,
@@ -126,7 +129,9 @@ impl Driver {
         let sockets: Vec<_> =
             sockets.into_iter().map(|(local, socket)| (local, Arc::new(socket))).collect();
         for (local, socket) in &sockets {
-            readers.spawn(udp::read(*local, Arc::clone(socket), heard.clone()));
+            let local = *local;
+            let event = move |heard| (local, heard);
+            readers.spawn(udp::hear(Arc::clone(socket), LONGEST, heard.clone(), event));
         }
         let links = options.turn.iter().map(|_| None).collect();
         for (turn, server) in options.turn.into_iter().enumerate() {
@@ -229,21 +234,33 @@ impl Driver {
         let Some((_, socket)) = self.sockets.iter().find(|(local, _)| *local == from) else {
             return;
         };
-        if let Err(why) = udp::send(socket, to, bytes) {
+        if let Err(error) = udp::send(socket, to, bytes) {
+            let why = format!("this host cannot send there: {error}");
             self.shared.lock().agent.unreachable(from, to, &why);
         }
     }
 
-    fn take(&self, heard: Heard) {
+    fn take(&self, (local, heard): (SocketAddr, Heard)) {
         let mut state = self.shared.lock();
         let now = self.shared.start.elapsed();
         match heard {
-            Heard::Datagram { local, from, bytes } => {
+            Heard::Datagram { from, bytes } => {
                 state.agent.receive(now, local, from, &bytes);
             }
-            Heard::Unreachable { local, to, why } => state.agent.unreachable(local, to, &why),
+            Heard::Icmp(error) => state.agent.unreachable(local, error.to, &why(&error)),
         }
     }
+}
+
+/// What an ICMP error says, and who says it.
+fn why(error: &IcmpError) -> String {
+    let what = match error.kind {
+        IcmpKind::PortUnreachable => "nobody listens there",
+        IcmpKind::Prohibited => "a firewall refuses it",
+        _ => "it cannot be reached",
+    };
+    let by = error.offender.map_or_else(String::new, |ip| format!(", says {ip}"));
+    format!("{what}{by}")
 }
 
 fn note(state: &mut State, event: Event) {

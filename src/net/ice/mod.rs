@@ -13,7 +13,6 @@
 
 mod driver;
 mod relay;
-mod udp;
 
 use super::NetError;
 use super::bind::{self, Bind};
@@ -110,7 +109,7 @@ pub async fn open(options: Options, role: Role) -> Result<Peer, NetError> {
     let addresses = bind::addresses(options.bind.as_ref()).into_iter().filter(wanted);
     for ip in addresses.take(MOST_ADDRESSES) {
         let at = SocketAddr::new(ip, options.port.unwrap_or(0));
-        let socket = super::socket::on(at, options.bind.as_ref());
+        let socket = super::udp::on(at, options.bind.as_ref());
         let bound = socket.and_then(|socket| Ok((socket.local_addr()?, socket)));
         match bound {
             Ok((local, socket)) => {

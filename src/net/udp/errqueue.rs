@@ -1,6 +1,7 @@
 //! The error queue of a UDP socket (`IP_RECVERR`, ip(7)): which ICMP error came for which packet,
 //! and from whom. It tells a server that is down from a firewall that refuses.
 
+use super::IcmpError;
 use crate::ground::icmp::IcmpKind;
 use nix::libc;
 use nix::sys::socket::{
@@ -9,17 +10,6 @@ use nix::sys::socket::{
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
-
-/// One ICMP error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct QueuedError {
-    /// Where the packet was sent.
-    pub to: SocketAddr,
-    /// Who sent the error; `None` when it was our own kernel.
-    pub offender: Option<IpAddr>,
-    /// What it says.
-    pub kind: IcmpKind,
-}
 
 /// Switches the queue on.
 pub(super) fn enable(socket: &impl AsFd, ipv4: bool) -> io::Result<()> {
@@ -32,7 +22,7 @@ pub(super) fn enable(socket: &impl AsFd, ipv4: bool) -> io::Result<()> {
 }
 
 /// Takes one error off the queue; `Ok(None)` for one that is not about ICMP.
-pub(super) fn take(socket: &impl AsRawFd) -> io::Result<Option<QueuedError>> {
+pub(super) fn take(socket: &impl AsRawFd) -> io::Result<Option<IcmpError>> {
     let mut payload = [0; 64];
     let mut vector = [IoSliceMut::new(&mut payload)];
     let mut space = nix::cmsg_space!([libc::sock_extended_err; 2], [libc::sockaddr_in6; 2]);
@@ -52,7 +42,7 @@ pub(super) fn take(socket: &impl AsRawFd) -> io::Result<Option<QueuedError>> {
         };
         let remote = matches!(error.ee_origin, libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6);
         let offender = offender.filter(|ip| remote && !ip.is_unspecified());
-        return Ok(Some(QueuedError { to, offender, kind: kind(&error) }));
+        return Ok(Some(IcmpError { to, offender, kind: kind(&error) }));
     }
     Ok(None)
 }
