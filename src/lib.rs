@@ -2,7 +2,7 @@
 //!
 //! Data flows one way, each module using only those above it in this list:
 //! [`ground`] (words) → [`nat`] (vocabulary) → [`stun`] (bytes) → [`probe`], [`turn`], [`ice`] over it,
-//! [`sdp`] and [`signal`] over that, [`sim`] (sans-IO: time and randomness are parameters) → `net`
+//! [`sdp`], [`signal`] and [`peer`] over that, [`sim`] (sans-IO: time and randomness are parameters) → `net`
 //! (tokio drivers) → [`lab`] (NATs rebuilt in namespaces) → [`report`] → `cli`.
 
 pub mod cli;
@@ -11,6 +11,7 @@ pub mod ice;
 pub mod lab;
 pub mod nat;
 pub mod net;
+pub mod peer;
 pub mod probe;
 pub mod report;
 pub mod sdp;

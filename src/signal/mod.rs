@@ -8,18 +8,13 @@ mod budget;
 pub mod frame;
 mod limits;
 mod message;
-mod parcel;
 mod server;
-mod side;
 
 pub use budget::Budget;
 pub(crate) use limits::Bucket;
 pub use limits::{Limits, Rate};
 pub use message::{Code, Message, Role, VERSION, is_room_name};
-pub use parcel::Parcels;
 pub use server::{ClientId, Output, Server};
-
-pub use side::{NatFacts, Relayed, RoundTrips, Side, Word};
 
 #[cfg(test)]
 mod tests;

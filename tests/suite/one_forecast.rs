@@ -9,9 +9,10 @@ use natscope::nat::Facts;
 use natscope::nat::pair::{End, PeerKind, Verdict, forecast};
 use natscope::nat::{Allocation, Classic, Filtering, Mapping, NatSpec};
 use natscope::net::connect::Attempt;
+use natscope::peer::{NatFacts, Side};
 use natscope::report::connect::{ConnectReport, Met, Prediction};
 use natscope::report::{Family, Path, PeerForecast, Sender, Traversal};
-use natscope::signal::{NatFacts, Role, Side};
+use natscope::signal::Role;
 use std::net::SocketAddr;
 use std::time::Duration;
 

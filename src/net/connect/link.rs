@@ -1,7 +1,7 @@
 //! Words between connected peers, over the pair that connects them: nothing gets lost.
 
 use super::Peer;
-use crate::signal::{Parcels, Relayed, Word};
+use crate::peer::{Parcels, Relayed, Word};
 use std::time::Duration;
 use tokio::time::Instant;
 

@@ -4,9 +4,9 @@ use super::{Config, finding};
 use crate::ground::finding::{Finding, Severity};
 use crate::net::Stop;
 use crate::net::probe;
+use crate::peer::NatFacts;
 use crate::probe::judge::{Judgement, judge};
 use crate::probe::record::Record;
-use crate::signal::NatFacts;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 

@@ -4,8 +4,9 @@ use super::link::{Link, hear_relayed};
 use super::{ECHO_EVERY, ECHOES, ice_role};
 use crate::ice::{Kind, Policy};
 use crate::net::ice::{self, Options, Peer};
+use crate::peer::{Relayed, RoundTrips, Side, Word};
 use crate::sdp::{Message, read};
-use crate::signal::{Relayed, Role, RoundTrips, Side, Word};
+use crate::signal::Role;
 use std::time::Duration;
 
 /// The longest that the peer may take for its part.

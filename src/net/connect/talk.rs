@@ -5,7 +5,8 @@ use super::link::Link;
 use super::relayed::{self, Second};
 use super::{Met, Progress, Session};
 use crate::net::signal::Event;
-use crate::signal::{Message, Role, Side, Word};
+use crate::peer::{Side, Word};
+use crate::signal::{Message, Role};
 use std::time::Duration;
 use tokio::time::Instant;
 

@@ -2,8 +2,9 @@
 
 use crate::ground::fact::Grade;
 use crate::nat::pair::{End, Hinge, Open, Verdict};
+use crate::peer::{NatFacts, Side};
 use crate::probe::outlook::{Assumption, Forecast, Measured, Outlook, outlook};
-use crate::signal::{NatFacts, Role, Side};
+use crate::signal::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -2,10 +2,10 @@
 
 use super::ConnectReport;
 use crate::ice::{Check, CheckResult, Outcome};
+use crate::peer::{NatFacts, Relayed, RoundTrips, Side};
 use crate::report::Axis;
 use crate::report::escape::{markdown as safe, terminal};
 use crate::report::prose::{milliseconds, paragraph, severity};
-use crate::signal::{NatFacts, Relayed, RoundTrips, Side};
 use std::fmt::Write as _;
 
 /// Checks of a side that are shown to people; the JSON has more.

@@ -6,7 +6,7 @@ use crate::ice::{
 };
 use crate::nat::Facts;
 use crate::nat::{Filtering, Mapping};
-use crate::signal::{NatFacts, RoundTrips};
+use crate::peer::{NatFacts, RoundTrips};
 use std::net::SocketAddr;
 
 fn at(text: &str) -> SocketAddr {

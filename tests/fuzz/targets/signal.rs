@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use natscope::signal::{ClientId, Limits, Parcels, Server, Word};
+use natscope::peer::{Parcels, Word};
+use natscope::signal::{ClientId, Limits, Server};
 use std::time::Duration;
 
 fuzz_target!(|steps: Vec<(u8, u8, String)>| {

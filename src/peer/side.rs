@@ -1,9 +1,9 @@
 //! What one peer tells the other of itself, so that both can report the same.
 
-use super::Role;
 use crate::ground::finding::Finding;
 use crate::ice::Outcome;
 use crate::nat::Facts;
+use crate::signal::Role;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
