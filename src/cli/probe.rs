@@ -13,7 +13,6 @@ use crate::net::probe::Options;
 use crate::net::tls::Tls;
 use crate::net::{self, NetError, allocation, resolve};
 use crate::probe::Config;
-use crate::probe::judge::judge;
 use crate::probe::record::Record;
 use crate::report::{Family, Report, TurnServer};
 use crate::stun::Patience;
@@ -157,7 +156,7 @@ async fn measure(args: &Args, servers: &[Uri], relays: &Relays) -> Result<Report
     let mut records = Vec::new();
     for (family, run) in runs {
         match run {
-            Ok(record) => records.push((judge(&record), record)),
+            Ok(record) => records.push(record),
             Err(error) => findings.push(finding(
                 "path-failed",
                 Severity::Warning,
@@ -170,9 +169,7 @@ async fn measure(args: &Args, servers: &[Uri], relays: &Relays) -> Result<Report
             findings.iter().filter(|f| f.id == "path-failed").map(|f| f.text.clone()).collect();
         return Err(Failure::run(lines.join("\n")));
     }
-    let runs = records.into_iter().map(|(judgement, record)| (record, judgement)).collect();
-    let elapsed = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let mut report = Report::new(format!("{started:.0}"), elapsed, runs, findings);
+    let mut report = Report::new(started, clock.elapsed(), records, findings);
     report.tried(tried);
     Ok(report)
 }

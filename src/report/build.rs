@@ -4,31 +4,42 @@ use super::{Family, Host, Path, Report, SCHEMA, Server, Tool, Traversal};
 use crate::ground::finding::Finding;
 use crate::probe::judge::{Judgement, ServerJudgement, Standing, judge};
 use crate::probe::record::{Record, ServerRecord};
+use std::time::Duration;
 
 impl Report {
-    /// The report of a run on this machine: one record and its judgement for each address family.
+    /// The report of a run on this machine: one record for each address family, judged here and once.
     /// `findings` are what was noticed outside the paths, such as a name that did not resolve.
     #[must_use]
     pub fn new(
-        started: String,
-        duration_ms: u64,
-        mut runs: Vec<(Record, Judgement)>,
+        started: jiff::Timestamp,
+        took: Duration,
+        mut records: Vec<Record>,
         findings: Vec<Finding>,
     ) -> Self {
-        runs.sort_by_key(|(record, _)| family(record));
-        if runs.len() > 1 {
+        records.sort_by_key(family);
+        if records.len() > 1 {
             // ids are unique within a record only; the judge repeats them as evidence
-            for run in &mut runs {
-                let prefix = if family(&run.0) == Family::Ipv4 { "4" } else { "6" };
-                rename(&mut run.0, prefix);
-                run.1 = judge(&run.0);
+            for record in &mut records {
+                let prefix = if family(record) == Family::Ipv4 { "4" } else { "6" };
+                rename(record, prefix);
             }
         }
+        let judged = |record| (judge(&record), record);
+        Self::of(started, took, records.into_iter().map(judged), findings)
+    }
+
+    /// The report of runs that are judged already.
+    pub(super) fn of(
+        started: jiff::Timestamp,
+        took: Duration,
+        runs: impl IntoIterator<Item = (Judgement, Record)>,
+        findings: Vec<Finding>,
+    ) -> Self {
         let mut report = Self {
             schema: SCHEMA.to_owned(),
             tool: Tool::default(),
-            started,
-            duration_ms,
+            started: format!("{started:.0}"),
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             host: Host::default(),
             servers: Vec::new(),
             paths: Vec::new(),
@@ -38,7 +49,7 @@ impl Report {
             sockets: Vec::new(),
             transactions: Vec::new(),
         };
-        for (record, judgement) in runs {
+        for (judgement, record) in runs {
             report.add(family(&record), record, judgement);
         }
         report.traversal = Traversal::forecast(&report.paths);

@@ -2,9 +2,10 @@ use super::*;
 use crate::ground::fact::Fact;
 use crate::ground::finding::Severity;
 use crate::nat::{Allocation, Classic, Filtering, Mapping};
-use crate::probe::judge::{Judgement, ServerJudgement, Standing, judge};
+use crate::probe::judge::{Judgement, ServerJudgement, Standing};
 use crate::probe::record::{Outcome, Record, Reply, ServerRecord, Via};
 use crate::stun::Change;
+use std::time::Duration;
 
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
@@ -123,9 +124,18 @@ pub(super) fn cone() -> Judgement {
     )
 }
 
+fn of(records: Vec<Record>) -> Report {
+    let started = "2026-11-25T06:40:00Z".parse().unwrap();
+    Report::new(started, Duration::from_millis(640), records, vec![])
+}
+
+fn judged(run: (Judgement, Record)) -> Report {
+    let started = "2026-11-25T06:40:00Z".parse().unwrap();
+    Report::of(started, Duration::from_millis(640), [run], vec![])
+}
+
 pub(super) fn report(judgement: Judgement) -> Report {
-    let mut report =
-        Report::new("2026-11-25T06:40:00Z".into(), 640, vec![(record(), judgement)], vec![]);
+    let mut report = judged((judgement, record()));
     report.host = Host { os: "linux".into(), arch: "x86_64".into() };
     report
 }
@@ -178,9 +188,8 @@ fn saved_and_read_again_is_the_same() {
 
 #[test]
 fn judging_a_saved_report_again_gives_the_same() {
-    for runs in [vec![record()], vec![record_v6(), record()]] {
-        let runs = runs.into_iter().map(|r| (r.clone(), judge(&r))).collect();
-        let report = Report::new("2026-11-25T06:40:00Z".into(), 640, runs, vec![]);
+    for records in [vec![record()], vec![record_v6(), record()]] {
+        let report = of(records);
         let saved = read(&report.json().unwrap()).unwrap();
         assert_eq!(saved.judged_again(), report);
     }
@@ -194,8 +203,7 @@ fn observations_survive_as_recorded() {
 
 #[test]
 fn two_paths_share_no_id() {
-    let runs = vec![(record_v6(), judge(&record_v6())), (record(), judge(&record()))];
-    let report = Report::new("2026-11-25T06:40:00Z".into(), 640, runs, vec![]);
+    let report = of(vec![record_v6(), record()]);
     let ids: std::collections::BTreeSet<_> = report.transactions.iter().map(|t| &t.id).collect();
     assert_eq!(ids.len(), report.transactions.len());
     assert_eq!(report.paths[0].family, Family::Ipv4);
@@ -290,7 +298,7 @@ fn blocked_udp_needs_a_relay_over_tcp_and_silence_shows_nothing() {
         record.transactions.retain(|t| t.received.is_none());
         judgement.facts.nat = Fact::not_tested("");
         judgement.seen = None;
-        Report::new("2026-11-25T06:40:00Z".into(), 640, vec![(record, judgement)], vec![])
+        judged((judgement, record))
     };
     let mut blocked = unknown();
     blocked.facts.classic = Fact::proven(Classic::UdpBlocked, "", vec![]);

@@ -98,10 +98,10 @@ mod tests {
     fn a_value_that_is_excluded_does_not_hold_and_one_that_is_left_could_not_be_told() {
         use crate::ground::fact::Fact;
         use crate::nat::Mapping::{AddressAndPortDependent, AddressDependent};
-        use crate::probe::judge::judge;
         use crate::probe::record::Record;
-        let runs = vec![(Record::default(), judge(&Record::default()))];
-        let mut report = Report::new("2026-11-25T06:40:00Z".into(), 1, runs, vec![]);
+        let started = "2026-11-25T06:40:00Z".parse().unwrap();
+        let took = std::time::Duration::from_millis(1);
+        let mut report = Report::new(started, took, vec![Record::default()], vec![]);
         let left = [AddressDependent, AddressAndPortDependent];
         report.paths[0].facts.mapping = Fact::narrowed(&left, "a sees 1, b sees 2", vec![]);
         let outcome = |text: &str| check(&report, &[parse(text).unwrap()]);

@@ -2,6 +2,7 @@ use super::*;
 use crate::ground::fact::Values;
 use crate::report::Traversal;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 fn path(nat: bool, mapping: Fact<Mapping>, filtering: Fact<Filtering>) -> Path {
     let names = |n| {
@@ -35,7 +36,8 @@ fn path(nat: bool, mapping: Fact<Mapping>, filtering: Fact<Filtering>) -> Path {
 }
 
 fn of(paths: Vec<Path>) -> Answer {
-    let mut report = Report::new("2026-11-25T06:40:00Z".into(), 640, vec![], vec![]);
+    let started = "2026-11-25T06:40:00Z".parse().unwrap();
+    let mut report = Report::new(started, Duration::from_millis(640), vec![], vec![]);
     report.traversal = Traversal::forecast(&paths);
     report.paths = paths;
     answer(&report)
