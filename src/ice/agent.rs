@@ -3,11 +3,11 @@
 
 use super::checks::{Checks, Secrets};
 use super::consent::Consent;
-use super::echo::Echo;
 use super::gather::{Answer, Gathering};
-use super::local::Locals;
 use super::message;
+use super::own::Locals;
 use super::relays::{self, Relays};
+use super::round_trips::Echo;
 use super::trace::{Trace, Way};
 use super::{Candidate, CheckResult, Description, Kind, Pace, Pair, Policy, Role};
 use crate::turn;

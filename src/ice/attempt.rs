@@ -3,7 +3,7 @@
 use super::agent::{Agent, Event, Output, State};
 use super::checks::{self, Checks};
 use super::consent::{Consent, Rhythm};
-use super::local::COMPONENT;
+use super::own::COMPONENT;
 use super::trace::{Entry, Way};
 use super::{Candidate, Kind, Policy, Role, Transport};
 use std::net::SocketAddr;

@@ -77,9 +77,9 @@ impl Agent {
             if !all.iter().any(|known| known.address == address) {
                 all.push(Candidate {
                     foundation: "prflx".to_owned(),
-                    component: super::local::COMPONENT,
+                    component: super::own::COMPONENT,
                     transport: Transport::Udp,
-                    priority: super::local::priority(Kind::PeerReflexive, u16::MAX),
+                    priority: super::own::priority(Kind::PeerReflexive, u16::MAX),
                     address,
                     kind: Kind::PeerReflexive,
                     related: None,
@@ -103,7 +103,7 @@ impl Agent {
         }
         let mapped = self.trace.entry(way).and_then(|entry| entry.mapped);
         let Some(mapped) = mapped.filter(|mapped| *mapped != way.0) else { return Kind::Host };
-        let told = |own: &super::local::Own| own.candidate.address == mapped && own.base == way.0;
+        let told = |own: &super::own::Own| own.candidate.address == mapped && own.base == way.0;
         if self.locals.all().iter().any(told) { Kind::ServerReflexive } else { Kind::PeerReflexive }
     }
 

@@ -8,19 +8,19 @@
 mod agent;
 mod attempt;
 mod candidate;
-mod carry;
 mod checks;
 mod consent;
 mod description;
-mod echo;
 mod explain;
 mod gather;
 mod judge;
-mod local;
 mod message;
 mod outcome;
+mod own;
 mod pace;
+mod packets;
 mod relays;
+mod round_trips;
 mod targets;
 mod trace;
 

@@ -11,7 +11,7 @@
 mod candidate;
 mod dump;
 mod hidden;
-mod line;
+mod one_line;
 mod paste;
 mod read;
 mod section;

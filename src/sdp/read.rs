@@ -4,7 +4,7 @@
 
 use super::candidate::{self, Entry, Unusable};
 use super::paste::{self, Found, Source};
-use super::{Kind, LONGEST, Message, SdpError, Whose, line, tie};
+use super::{Kind, LONGEST, Message, SdpError, Whose, one_line, tie};
 use crate::ice::Description;
 use crate::stun::text::safe;
 use sdp_types::{ParserError, Session};
@@ -116,7 +116,7 @@ pub fn read(text: &str) -> Result<Sdp, SdpError> {
         let kib = LONGEST / 1024;
         return Err(SdpError::nowhere(format!("longer than {kib} KiB: no session description is")));
     }
-    if let Some((kind, sdp)) = line::decode(text)? {
+    if let Some((kind, sdp)) = one_line::decode(text)? {
         return one(&sdp, Some(kind));
     }
     one(text, None)
@@ -160,7 +160,7 @@ pub fn read_all(text: &str) -> Result<Reading, SdpError> {
             "longer than {most} MiB, which is the most that is read"
         )));
     }
-    if let Ok(Some((kind, sdp))) = line::decode(head(text)) {
+    if let Ok(Some((kind, sdp))) = one_line::decode(head(text)) {
         let descriptions = vec![one(&sdp, Some(kind))?];
         return Ok(Reading { descriptions, ..Reading::default() });
     }
@@ -172,7 +172,7 @@ pub fn read_all(text: &str) -> Result<Reading, SdpError> {
     let descriptions = tie::tie(pasted);
     if descriptions.is_empty() {
         // half of our own line says better what is wrong
-        line::decode(head(text))?;
+        one_line::decode(head(text))?;
         return Err(paste::nothing(text));
     }
     let connections = tie::connections(&descriptions);

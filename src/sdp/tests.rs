@@ -149,7 +149,7 @@ fn lines_of_the_first_version_are_read_for_ever() {
 #[test]
 fn a_line_does_not_inflate_without_bound() {
     let bomb = "v=0\r\n".to_owned() + &"a=x\r\n".repeat(LONGEST / 5);
-    let line = line::encode(Kind::Offer, &bomb);
+    let line = one_line::encode(Kind::Offer, &bomb);
     assert!(line.len() < 10_000);
     assert!(error(&line).contains("checksum") || error(&line).contains("longer than"));
 }

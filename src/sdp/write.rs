@@ -1,7 +1,7 @@
 //! Descriptions as SDP, as a browser takes them.
 
 use super::candidate::to_attribute;
-use super::{Kind, Message, line};
+use super::{Kind, Message, one_line};
 use crate::ice::{Candidate, Kind as CandidateKind, Transport};
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 use sha1::{Digest as _, Sha1};
@@ -30,7 +30,7 @@ impl Message {
     /// The description as one line for a chat window.
     #[must_use]
     pub fn to_line(&self) -> String {
-        line::encode(self.kind, &self.to_sdp())
+        one_line::encode(self.kind, &self.to_sdp())
     }
 
     /// RFC 8829 section 5.2.1 wants a number of 63 bits; this one follows from the ufrag, which is

@@ -4,9 +4,9 @@
 use super::agent::{Agent, Event, Output, State, Waiting};
 use super::checks::Secrets;
 use super::consent;
-use super::echo::Payload;
-use super::local::priority;
 use super::message::{self, Terms};
+use super::own::priority;
+use super::round_trips::Payload;
 use super::trace::Way;
 use super::{Candidate, Kind, Role};
 use crate::stun::{self, Class};
