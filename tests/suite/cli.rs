@@ -235,7 +235,27 @@ fn what_is_no_report_is_refused_with_a_reason() {
     assert!(err.contains("/nonexistent.json"), "{err}");
 }
 
+/// Each file of `tests/cmd` is a typed line and what it prints. To renew them:
+/// `NATSCOPE_UPDATE_HELP=1 cargo test --test suite help_is_as_documented`.
 #[test]
 fn help_is_as_documented() {
-    trycmd::TestCases::new().case("tests/cmd/*.trycmd");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cmd");
+    let mut different = String::new();
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let shown = std::fs::read_to_string(&path).unwrap();
+        let typed = shown.lines().nth(1).and_then(|line| line.strip_prefix("$ natscope "));
+        let typed = typed.unwrap_or_else(|| panic!("no command in {}", path.display()));
+        let (out, _) = run(&typed.split_whitespace().collect::<Vec<_>>(), 0);
+        let now = format!("```console\n$ natscope {typed}\n{out}\n```\n");
+        files += 1;
+        if now != shown && std::env::var_os("NATSCOPE_UPDATE_HELP").is_some() {
+            std::fs::write(&path, now).unwrap();
+        } else if now != shown {
+            different += &format!("{} is now:\n{now}", path.display());
+        }
+    }
+    assert!(different.is_empty(), "{different}");
+    assert_eq!(files, 14, "each command has one");
 }
