@@ -16,3 +16,26 @@ pub mod server;
 mod world;
 
 pub use world::{Failure, Outcome, World};
+
+use crate::stun::{self, Class, Success};
+use std::net::SocketAddr;
+
+/// What a plain STUN server answers.
+fn binding(source: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
+    let message = stun::read(request).ok()?;
+    if message.class != Class::Request || message.method != stun::BINDING {
+        return None;
+    }
+    let success = Success {
+        mapped: source,
+        origin: None,
+        other: None,
+        software: None,
+        padding: None,
+        fingerprint: false,
+        classic: None,
+    };
+    let mut out = Vec::new();
+    stun::encode_success(message.id, &success, &mut out);
+    Some(out)
+}

@@ -7,7 +7,6 @@ use super::queue::Queue;
 use super::relay::TurnServer;
 use crate::ice::{Agent, Config, Description, Event, Kind, Outcome, Output, Pace, Policy, Role};
 use crate::nat::{NatSpec, Translation};
-use crate::stun::{self, Class};
 use crate::turn;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -299,7 +298,7 @@ impl Run<'_> {
 
     /// At a server, or at the outer side of somebody's boxes.
     fn arrive(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
-        if let Some(answer) = SERVERS.contains(&to).then(|| binding(from, bytes)).flatten() {
+        if let Some(answer) = SERVERS.contains(&to).then(|| super::binding(from, bytes)).flatten() {
             return self.travel(now, to, from, &answer);
         }
         if to.ip() == SERVERS[0].ip() {
@@ -347,24 +346,4 @@ fn told(mut description: Description) -> Description {
     let public = |ip: IpAddr| !matches!(ip, IpAddr::V4(v4) if v4.is_private());
     description.candidates.retain(|c| c.kind != Kind::Host || public(c.address.ip()));
     description
-}
-
-/// What a STUN server answers.
-fn binding(source: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
-    let message = stun::read(request).ok()?;
-    if message.class != Class::Request || message.method != stun::BINDING {
-        return None;
-    }
-    let success = stun::Success {
-        mapped: source,
-        origin: None,
-        other: None,
-        software: None,
-        padding: None,
-        fingerprint: false,
-        classic: None,
-    };
-    let mut out = Vec::new();
-    stun::encode_success(message.id, &success, &mut out);
-    Some(out)
 }

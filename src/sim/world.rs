@@ -10,7 +10,6 @@ use crate::ground::icmp::IcmpKind;
 use crate::nat::{NatSpec, Translation};
 use crate::probe::record::Record;
 use crate::probe::{Config, Input, Output, Prober, SocketId, TcpId};
-use crate::stun;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::HashMap;
@@ -286,7 +285,7 @@ impl<'a> Run<'a> {
 
     fn serve(&mut self, now: Duration, src: SocketAddr, dst: SocketAddr, bytes: &[u8]) {
         if dst.ip() == IpAddr::from(super::server::STRANGER) {
-            if let Some(bytes) = plain_answer(src, bytes) {
+            if let Some(bytes) = super::binding(src, bytes) {
                 self.reply(now, dst, src, &Payload::Datagram(bytes));
             }
             return;
@@ -375,21 +374,4 @@ impl<'a> Run<'a> {
         };
         self.queue.at(now + after.min(patience), Event::Tcp(tcp, answer));
     }
-}
-
-/// What the stranger's plain server says.
-fn plain_answer(source: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
-    let message = stun::read(request).ok()?;
-    let response = stun::Success {
-        mapped: source,
-        origin: None,
-        other: None,
-        software: None,
-        padding: None,
-        fingerprint: false,
-        classic: None,
-    };
-    let mut out = Vec::new();
-    stun::encode_success(message.id, &response, &mut out);
-    Some(out)
 }
