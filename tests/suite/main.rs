@@ -28,6 +28,7 @@ mod pairs;
 mod probe_turn;
 mod relay;
 mod relay_host;
+mod rules;
 mod sdp;
 mod sdp_paste;
 mod serve;

@@ -1,0 +1,270 @@
+//! The house rules, held by reading the sources: which floor may use which, and what has one place
+//! only. Exceptions stand in lists with their reasons, and one that is no longer needed fails too,
+//! so that the lists only shrink.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floors, the lowest first; a floor uses those below it. What stands side by side does so in
+/// this order too.
+const FLOORS: [&str; 14] = [
+    "ground", "nat", "stun", "turn", "probe", "ice", "sdp", "signal", "peer", "sim", "net", "lab",
+    "report", "cli",
+];
+
+/// What only one folder may name.
+struct Rule {
+    name: &'static str,
+    /// What is looked for in a line of code.
+    words: &'static [&'static str],
+    /// Whether the rule holds for this file.
+    holds: fn(&str) -> bool,
+    /// Files that break it, and why.
+    exceptions: &'static [(&'static str, &'static str)],
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        name: "STUN crates are named under src/stun only",
+        words: &["stun_types::", "stun_rs::", "turn_client_proto::types::"],
+        holds: |file| file.starts_with("src/") && !file.starts_with("src/stun/"),
+        exceptions: &[
+            ("src/ice/message.rs", "checks with short-term credentials are built by the crate"),
+            ("src/turn/client/answer.rs", "reads what the client's crate leaves unread"),
+            ("src/turn/client/asked.rs", "attributes of requests that the crate does not make"),
+            ("src/turn/client/mod.rs", "the client's crate gives its types"),
+            ("src/turn/client/open.rs", "attributes of Allocate that the crate does not make"),
+            ("src/turn/client/upkeep.rs", "attributes of Refresh that the crate does not make"),
+            ("src/turn/relay/allocate.rs", "reads requests by the crate"),
+            ("src/turn/relay/allocation.rs", "writes indications by the crate"),
+            ("src/turn/relay/auth.rs", "message integrity by the crate"),
+            ("src/turn/relay/reply.rs", "writes answers by the crate"),
+            ("src/turn/relay/request.rs", "reads requests by the crate"),
+        ],
+    },
+    Rule {
+        name: "arguments are parsed and text is printed in src/cli only",
+        words: &["clap::", "println!(", "print!("],
+        holds: |file| {
+            let outside = !file.starts_with("src/cli/") && file != "src/main.rs";
+            file.starts_with("src/") && outside
+        },
+        exceptions: &[],
+    },
+    Rule {
+        name: "below net there are no sockets, clocks or randomness of the system",
+        words: &[
+            "tokio::",
+            "UdpSocket",
+            "TcpStream",
+            "Instant::now",
+            "SystemTime::now",
+            "rand::rng(",
+            "SysRng",
+        ],
+        holds: |file| floor(file).is_some_and(|floor| floor < floor_named("net")),
+        exceptions: &[],
+    },
+    Rule {
+        name: "tests wait for an event, they do not sleep",
+        words: &["sleep("],
+        holds: |file| file.starts_with("tests/") && !file.starts_with("tests/fuzz/"),
+        exceptions: &[
+            ("tests/lab/soak.rs", "lets a relay work for a while"),
+            ("tests/suite/lab.rs", "looks again for the end of a process that is no child"),
+            ("tests/suite/lab_cost.rs", "interrupts a measurement in its middle"),
+            ("tests/suite/lab_signals.rs", "looks again for the end of a child; a shell's loop"),
+            ("tests/suite/support/faulty.rs", "a server that answers late"),
+        ],
+    },
+    Rule {
+        name: "tests take any free port",
+        words: &["bind(\"127.0.0.1:1", "bind(\"127.0.0.1:2", "bind(\"127.0.0.1:3"],
+        holds: |file| file.starts_with("tests/"),
+        exceptions: &[("tests/suite/relay.rs", "takes a port of the range that its relay has")],
+    },
+];
+
+/// Files of more than 500 lines, and why they are not split.
+const LONG: &[(&str, &str)] =
+    &[("tests/suite/odd_servers.rs", "one table of servers, each a few lines")];
+
+fn floor_named(name: &str) -> usize {
+    FLOORS.iter().position(|floor| *floor == name).expect("a floor of the list")
+}
+
+/// The floor that a file of the library is on.
+fn floor(file: &str) -> Option<usize> {
+    let name = file.strip_prefix("src/")?.split_once('/')?.0;
+    Some(floor_named(name))
+}
+
+/// Lines of code with their numbers; comments are left out.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate();
+    lines.map(|(at, line)| (at + 1, line)).filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+/// The floors above its own that a file uses.
+fn upward(file: &str, text: &str) -> Vec<String> {
+    let Some(own) = floor(file) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (at, line) in code(text) {
+        for used in line.split("crate::").skip(1) {
+            let name: String = used.chars().take_while(|c| c.is_alphanumeric()).collect();
+            if FLOORS.iter().position(|floor| *floor == name).is_some_and(|floor| floor > own) {
+                found.push(format!("{file}:{at}: {} uses {name}", FLOORS[own]));
+            }
+        }
+    }
+    found
+}
+
+/// Where a file breaks a rule.
+fn broken(rule: &Rule, file: &str, text: &str) -> Vec<String> {
+    if !(rule.holds)(file) {
+        return Vec::new();
+    }
+    let names = |line: &str| {
+        rule.words.iter().any(|word| {
+            line.match_indices(word).any(|(at, _)| {
+                let before = line[..at].chars().next_back();
+                !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            })
+        })
+    };
+    let lines = code(text).filter(|(_, line)| names(line));
+    lines.map(|(at, line)| format!("{file}:{at}: {}", line.trim())).collect()
+}
+
+/// All sources by their path from the root of the project. Tests that stand in the library are
+/// left out: they may use what they like.
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests/suite", "tests/lab", "tests/bench", "tests/fuzz/targets"] {
+        walk(&root.join(folder), &mut files);
+    }
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        (path.strip_prefix(root).expect("in the project").display().to_string(), text)
+    };
+    let rules = |(file, _): &(String, String)| file != "tests/suite/rules.rs";
+    files.into_iter().map(read).filter(rules).collect()
+}
+
+fn is_test(file: &str) -> bool {
+    file.starts_with("src/") && (file.contains("/tests/") || file.ends_with("tests.rs"))
+}
+
+#[test]
+fn a_floor_uses_only_those_below_it() {
+    let upward: Vec<String> = sources()
+        .iter()
+        .filter(|(file, _)| !is_test(file))
+        .flat_map(|(file, text)| {
+            upward(file, text.split("#[cfg(test)]\nmod tests {").next().unwrap())
+        })
+        .collect();
+    assert!(upward.is_empty(), "{}", upward.join("\n"));
+    let sample = "/// Not crate::cli.\nuse crate::nat::NatSpec;\nlet x = crate::report::text();\n";
+    assert_eq!(
+        super::rules::upward("src/ice/agent.rs", sample),
+        ["src/ice/agent.rs:3: ice uses report"]
+    );
+}
+
+#[test]
+fn what_has_one_place_is_named_nowhere_else() {
+    let sources = sources();
+    for rule in RULES {
+        let mut files = BTreeSet::new();
+        let mut broken = Vec::new();
+        for (file, text) in sources.iter().filter(|(file, _)| !is_test(file)) {
+            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let lines = super::rules::broken(rule, file, text);
+            if !lines.is_empty() {
+                files.insert(file.as_str());
+            }
+            if !rule.exceptions.iter().any(|(exception, _)| exception == file) {
+                broken.extend(lines);
+            }
+        }
+        assert!(broken.is_empty(), "{}:\n{}", rule.name, broken.join("\n"));
+        for (file, why) in rule.exceptions {
+            assert!(files.contains(file), "{}: {file} ({why}) keeps the rule now", rule.name);
+        }
+    }
+}
+
+#[test]
+fn each_rule_finds_what_breaks_it() {
+    let samples = [
+        ("src/turn/policy.rs", "use stun_types::message::Message;"),
+        ("src/report/text.rs", "    println!(\"{line}\");"),
+        ("src/probe/prober.rs", "let now = std::time::Instant::now();"),
+        ("tests/suite/serve.rs", "std::thread::sleep(second);"),
+        ("tests/suite/serve.rs", "UdpSocket::bind(\"127.0.0.1:3478\")"),
+    ];
+    for (rule, (file, line)) in RULES.iter().zip(samples) {
+        assert_eq!(
+            broken(rule, file, line),
+            [format!("{file}:1: {}", line.trim())],
+            "{}",
+            rule.name
+        );
+        assert!(broken(rule, file, &format!("// {line}")).is_empty(), "{}", rule.name);
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_500_lines() {
+    let long: BTreeSet<String> = sources()
+        .into_iter()
+        .filter(|(_, text)| text.lines().count() > 500)
+        .map(|(file, _)| file)
+        .collect();
+    let listed: BTreeSet<String> = LONG.iter().map(|(file, _)| (*file).to_owned()).collect();
+    assert_eq!(long, listed, "split what is too long by meaning; strike what no longer is");
+}
+
+/// The ids of findings are the names by which scripts and people look them up.
+#[test]
+fn every_finding_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documented = ["docs/report.md", "docs/connect.md", "docs/method.md"]
+        .map(|file| fs::read_to_string(root.join(file)).expect("a document"))
+        .concat();
+    let missing: BTreeSet<String> = sources()
+        .iter()
+        .filter(|(file, _)| file.starts_with("src/") && !is_test(file))
+        .flat_map(|(_, text)| ids(text.split("#[cfg(test)]\nmod tests {").next().unwrap()))
+        .filter(|id| !documented.contains(&format!("`{id}`")))
+        .collect();
+    assert!(missing.is_empty(), "not in docs/report.md: {missing:?}");
+    assert_eq!(ids("x.push(finding(\n  \"no-route\", Severity::Info, text)"), ["no-route"]);
+}
+
+/// The findings that a source makes, by the ways there are.
+fn ids(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for call in ["finding(", "note(", "Finding { id: ", "Doubt { id: ", "            id: "] {
+        for rest in text.split(call).skip(1) {
+            let Some(rest) = rest.trim_start().strip_prefix('"') else { continue };
+            let Some((id, _)) = rest.split_once('"') else { continue };
+            found.push(id.to_owned());
+        }
+    }
+    found
+}
