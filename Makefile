@@ -31,7 +31,7 @@ lab: setup build
 # Says at the end which tests were skipped and how many, even when another failed.
 test: setup-test
 	@mkdir -p target && : > target/skipped
-	NATSCOPE_SKIPPED="$(CURDIR)/target/skipped" $(CARGO) test --release --locked; \
+	NATSCOPE_SKIPPED="$(CURDIR)/target/skipped" $(CARGO) test --profile quick --locked; \
 	  status=$$?; sh tests/skipped.sh target/skipped; exit $$status
 
 check:

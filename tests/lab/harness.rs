@@ -1,5 +1,6 @@
 //! Runs tests one after the other, each in a process of its own, as the ordinary harness would say
 //! it. A process is needed to enter the lab: it must be done before any thread is started.
+#![allow(clippy::disallowed_methods)] // how long the tests took is printed
 
 use crate::support::skip::{pass_on, skip_named};
 use natscope::lab::catalogue::Catalogue;
@@ -133,10 +134,8 @@ impl Chosen {
     }
 
     fn has(&self, test: &Test) -> bool {
-        let is = |name: &String| match self.exact {
-            true => test.name == name,
-            false => test.name.contains(name.as_str()),
-        };
+        let is =
+            |name: &String| test.name == name || (!self.exact && test.name.contains(name.as_str()));
         // none is ignored
         !self.ignored
             && (self.names.is_empty() || self.names.iter().any(is))
@@ -146,7 +145,9 @@ impl Chosen {
     fn run(&self, tests: &[Test]) -> ExitCode {
         let chosen: Vec<&Test> = tests.iter().filter(|test| self.has(test)).collect();
         if self.list {
-            chosen.iter().for_each(|test| println!("{}: test", test.name));
+            for test in chosen {
+                println!("{}: test", test.name);
+            }
             return ExitCode::SUCCESS;
         }
         println!("\nrunning {} tests", chosen.len());

@@ -240,7 +240,7 @@ fn what_is_no_report_is_refused_with_a_reason() {
 #[test]
 fn help_is_as_documented() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cmd");
-    let mut different = String::new();
+    let mut different = Vec::new();
     let mut files = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -253,9 +253,9 @@ fn help_is_as_documented() {
         if now != shown && std::env::var_os("NATSCOPE_UPDATE_HELP").is_some() {
             std::fs::write(&path, now).unwrap();
         } else if now != shown {
-            different += &format!("{} is now:\n{now}", path.display());
+            different.push(format!("{} is now:\n{now}", path.display()));
         }
     }
-    assert!(different.is_empty(), "{different}");
+    assert!(different.is_empty(), "{}", different.concat());
     assert_eq!(files, 14, "each command has one");
 }

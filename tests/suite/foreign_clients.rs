@@ -13,7 +13,7 @@ const ALTERNATE: &str = "203.0.113.2";
 const CLIENT: &str = "203.0.113.10";
 
 /// Runs `body` in a namespace: this test binary starts itself again in there, for `test` only.
-/// Says SKIPPED where there is no namespace or not the `tool`; that fails where the lab is required.
+/// It is skipped where there is no namespace or not the `tool`.
 fn in_namespace(test: &str, tool: &[&str], body: impl FnOnce()) {
     let test = format!("{}::{test}", module_path!());
     netns::in_namespace_with(&test, || have(tool), &[SERVER, ALTERNATE, CLIENT], body);

@@ -16,7 +16,7 @@ const CLIENT: &str = "203.0.113.11";
 const COTURN: &str = "turnutils_uclient";
 
 /// Runs `body` in a namespace: this test binary starts itself again in there, for `test` only.
-/// Says SKIPPED where there is no namespace or not the `tool`; that fails where the lab is required.
+/// It is skipped where there is no namespace or not the `tool`.
 fn in_namespace(test: &str, tool: &[&str], body: impl FnOnce()) {
     let test = format!("{}::{test}", module_path!());
     netns::in_namespace_with(&test, || have(tool), &[SERVER, PEER, CLIENT], body);

@@ -17,7 +17,7 @@ pub struct Coturn {
     _folder: tempfile::TempDir,
 }
 
-/// Whether coturn is here. Says SKIPPED when it is not; that fails where the lab is required.
+/// Whether coturn is here; the test is skipped when it is not.
 pub fn installed() -> bool {
     if version().is_some() {
         return true;
