@@ -268,3 +268,22 @@ fn ids(text: &str) -> Vec<String> {
     }
     found
 }
+
+/// The names, sorted, of what is in a folder.
+fn names(folder: &str) -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = fs::read_dir(root).expect("a folder").map(|entry| entry.expect("an entry"));
+    let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    entries.filter_map(|entry| stem(entry.path())).collect()
+}
+
+#[test]
+fn the_catalogue_is_the_folder_and_what_the_fuzzer_starts_from() {
+    let catalogue = natscope::lab::catalogue::Catalogue::embedded();
+    let shipped: BTreeSet<String> = catalogue.nats().iter().map(|nat| nat.name.clone()).collect();
+    assert_eq!(shipped, names("lab/nats"), "src/lab/catalogue.rs lists what is in lab/nats");
+    let seeds = names("tests/fuzz/corpus/spec");
+    let missing: Vec<_> = shipped.difference(&seeds).collect();
+    assert!(missing.is_empty(), "copy lab/nats to tests/fuzz/corpus/spec: {missing:?}");
+    assert_eq!(names("tests/fuzz/targets"), names("tests/fuzz/corpus"), "a target, its seeds");
+}
