@@ -199,7 +199,7 @@ fn attribute(
             // One that cannot be read is not right.
             message.fingerprint = Some(false);
             let right = whole.len() == offset + 8
-                && u32::from_be_bytes(fixed::<4>(value)?) == crc32(&whole[..offset]) ^ 0x5354_554e;
+                && u32::from_be_bytes(fixed::<4>(value)?) == crc32fast::hash(&whole[..offset]) ^ 0x5354_554e;
             message.fingerprint = Some(right);
         }
         types::INTEGRITY | types::INTEGRITY_SHA256 => message.integrity = true,
@@ -270,27 +270,3 @@ pub(super) fn be16(bytes: &[u8], at: usize) -> u16 {
     let byte = |i: usize| bytes.get(i).copied().unwrap_or_default();
     u16::from_be_bytes([byte(at), byte(at + 1)])
 }
-
-/// CRC-32 of ITU V.42, as FINGERPRINT wants it (RFC 8489 section 14.7).
-pub(super) fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        CRC_TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)] ^ (crc >> 8)
-    })
-}
-
-/// The remainder of each byte.
-const CRC_TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut crc = 1;
-    let mut i = 128;
-    while i > 0 {
-        crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
-        let mut j = 0;
-        while j < 256 {
-            table[i + j] = crc ^ table[j];
-            j += 2 * i;
-        }
-        i >>= 1;
-    }
-    table
-};
