@@ -199,7 +199,8 @@ fn attribute(
             // One that cannot be read is not right.
             message.fingerprint = Some(false);
             let right = whole.len() == offset + 8
-                && u32::from_be_bytes(fixed::<4>(value)?) == crc32fast::hash(&whole[..offset]) ^ 0x5354_554e;
+                && u32::from_be_bytes(fixed::<4>(value)?)
+                    == crc32fast::hash(&whole[..offset]) ^ 0x5354_554e;
             message.fingerprint = Some(right);
         }
         types::INTEGRITY | types::INTEGRITY_SHA256 => message.integrity = true,
