@@ -45,7 +45,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "arguments are parsed and text is printed in src/cli only",
-        words: &["clap::", "println!(", "print!("],
+        words: &["clap::", "println!(", "print!(", "eprintln!(", "eprint!(", "dbg!("],
         holds: |file| {
             let outside = !file.starts_with("src/cli/") && file != "src/main.rs";
             file.starts_with("src/") && outside
@@ -58,9 +58,13 @@ const RULES: &[Rule] = &[
             "tokio::",
             "UdpSocket",
             "TcpStream",
+            "TcpListener",
+            "socket2::",
             "Instant::now",
             "SystemTime::now",
+            "Timestamp::now",
             "rand::rng(",
+            "rand::random",
             "SysRng",
         ],
         holds: |file| floor(file).is_some_and(|floor| floor < floor_named("net")),
