@@ -21,14 +21,13 @@
 //! that a caller cannot determine.
 
 use super::{Pace, Role};
-use crate::stun::Patience;
+use crate::stun::{Patience, Transmit};
 use rice_proto::agent::{Agent, AgentPoll};
 use rice_proto::candidate::{Candidate, CandidateType, TransportType};
 use rice_proto::stream::Credentials;
 use sans_io_time::Instant;
 use std::net::SocketAddr;
 use std::time::Duration;
-use turn_client_proto::stun::agent::Transmit;
 
 /// Sendings of one request; it computes 2 to the power of one less in 32 bits.
 const REPEATS: u32 = 32;

@@ -4,9 +4,9 @@
 //! Deviation: the interval is not spread by ±20 % (section 5.1): there is one connection per run.
 
 use super::checks::Secrets;
-use super::message::{self, Terms};
+use super::message::{self, Packet, Terms};
 use super::trace::Way;
-use crate::stun::{self, Class, TransactionId};
+use crate::stun::{Class, TransactionId};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::collections::VecDeque;
@@ -78,10 +78,10 @@ impl Consent {
     }
 
     /// Takes a packet if it is the answer to one of ours.
-    pub fn receive(&mut self, now: Duration, way: Way, other: &Secrets, bytes: &[u8]) -> bool {
-        let Ok(read) = stun::read(bytes) else { return false };
+    pub fn receive(&mut self, now: Duration, packet: &Packet<'_>, other: &Secrets) -> bool {
+        let read = packet.read;
         let Some(at) = self.open.iter().position(|id| *id == read.id) else { return false };
-        if read.class == Class::Success && way == self.way && message::authentic(bytes, &other.1) {
+        if read.class == Class::Success && packet.way == self.way && packet.is_of(other) {
             self.open.drain(..=at);
             self.answered = now;
             self.unanswered = 0;
@@ -94,6 +94,7 @@ impl Consent {
 mod tests {
     use super::super::Role;
     use super::*;
+    use crate::stun;
     use rand::SeedableRng;
 
     fn secrets(name: &str) -> Secrets {
@@ -120,10 +121,10 @@ mod tests {
             match consent.poll(now, &terms, &mut rng) {
                 Step::Send(bytes) => {
                     sent += 1;
-                    let read = stun::read(&bytes).expect("a message");
+                    let read = &stun::read(&bytes).expect("a message");
                     assert_eq!((read.class, read.fingerprint), (Class::Request, Some(true)));
-                    assert!(message::authentic(&bytes, &other.1));
-                    assert!(!message::authentic(&bytes, &own.1));
+                    let packet = Packet { way, bytes: &bytes, read };
+                    assert!(packet.is_of(&other) && !packet.is_of(&own));
                     // An answer without the peer's integrity is not its consent.
                     let forged = stun::Success {
                         mapped: way.0,
@@ -136,7 +137,9 @@ mod tests {
                     };
                     let mut answer = Vec::new();
                     stun::encode_success(read.id, &forged, &mut answer);
-                    assert!(consent.receive(now, way, &other, &answer));
+                    let read = &stun::read(&answer).expect("an answer");
+                    let packet = Packet { way, bytes: &answer, read };
+                    assert!(consent.receive(now, &packet, &other));
                 }
                 Step::Wait(until) => now = until,
                 Step::Lost(why) => break why,

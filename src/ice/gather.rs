@@ -129,11 +129,14 @@ impl Gathering {
         from: SocketAddr,
         bytes: &[u8],
     ) -> Answer {
+        // the peer's packets, which are most, are read elsewhere
+        let mut asked = self.questions.iter_mut().filter(|q| q.base == base && q.to == from);
+        let Some(first) = asked.next() else { return Answer::Not };
         let Ok(message) = stun::read_damaged(bytes) else { return Answer::Not };
-        let found = self.questions.iter_mut().find(|question| {
-            question.id == message.id && question.base == base && question.to == from
-        });
-        let Some(question) = found else { return Answer::Not };
+        let mut asked = std::iter::once(first).chain(asked);
+        let Some(question) = asked.find(|question| question.id == message.id) else {
+            return Answer::Not;
+        };
         if !matches!(message.class, Class::Success | Class::Error) {
             return Answer::Not;
         }

@@ -3,19 +3,9 @@
 
 use super::Role;
 use super::checks::Secrets;
-use crate::stun::TransactionId;
+use super::trace::Way;
+use crate::stun::{BINDING, Class, Key, Message, Strict, TransactionId, Writer, types};
 use std::net::SocketAddr;
-use stun_types::attribute::{AttributeType, RawAttribute, Username, XorMappedAddress};
-use stun_types::message::{
-    BINDING, IntegrityAlgorithm, Message, MessageClass, MessageIntegrityCredentials, MessageType,
-    MessageWriteVec, ShortTermCredentials, StunWriteError,
-};
-use stun_types::prelude::{MessageWrite, MessageWriteExt};
-
-/// PRIORITY, ICE-CONTROLLED and ICE-CONTROLLING (RFC 8445 section 16.1).
-const PRIORITY: u16 = 0x0024;
-const CONTROLLED: u16 = 0x8029;
-const CONTROLLING: u16 = 0x802a;
 
 /// What a request carries.
 #[derive(Debug)]
@@ -27,52 +17,58 @@ pub(super) struct Terms<'a> {
     pub priority: u32,
 }
 
-/// A request like a check. It cannot fail: the length of what it carries has been seen to.
-pub(super) fn request(id: TransactionId, terms: &Terms<'_>) -> Option<Vec<u8>> {
-    write_request(id, terms).ok()
-}
+/// The longest user name (RFC 8489 section 14.3).
+const LONGEST_USER: usize = 513;
 
-fn write_request(id: TransactionId, terms: &Terms<'_>) -> Result<Vec<u8>, StunWriteError> {
-    let number = id.iter().fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    let kind = MessageType::from_class_method(MessageClass::Request, BINDING);
-    let mut message = Message::builder(kind, number.into(), MessageWriteVec::new());
-    message.add_attribute(&Username::new(&format!("{}:{}", terms.other.0, terms.own.0))?)?;
-    let priority = terms.priority.to_be_bytes();
-    message.add_attribute(&RawAttribute::new(AttributeType::new(PRIORITY), &priority))?;
-    let role = if terms.role == Role::Controlling { CONTROLLING } else { CONTROLLED };
-    let tie_breaker = terms.tie_breaker.to_be_bytes();
-    message.add_attribute(&RawAttribute::new(AttributeType::new(role), &tie_breaker))?;
-    message.add_message_integrity(&short_term(&terms.other.1), IntegrityAlgorithm::Sha1)?;
-    message.add_fingerprint()?;
-    Ok(message.finish())
+/// A request like a check; `None` when the names are too long for one.
+pub(super) fn request(id: TransactionId, terms: &Terms<'_>) -> Option<Vec<u8>> {
+    let user = format!("{}:{}", terms.other.0, terms.own.0);
+    if user.len() > LONGEST_USER {
+        return None;
+    }
+    let controls = terms.role == Role::Controlling;
+    let role = if controls { types::ICE_CONTROLLING } else { types::ICE_CONTROLLED };
+    let mut out = Vec::new();
+    let mut write = Writer::new(Class::Request, BINDING, id, &mut out);
+    write.text(types::USERNAME, &user);
+    write.attribute(types::PRIORITY, &terms.priority.to_be_bytes());
+    write.attribute(role, &terms.tie_breaker.to_be_bytes());
+    write.sign(&Key::short_term(&terms.other.1));
+    write.fingerprint();
+    Some(out)
 }
 
 /// The answer to a request that is for us; `None` when it is not.
 pub(super) fn answer(request: &[u8], from: SocketAddr, own: &Secrets) -> Option<Vec<u8>> {
-    let message = Message::from_bytes(request).ok()?;
-    let ours = message.has_class(MessageClass::Request) && message.has_method(BINDING);
-    let user = message.attribute::<Username>().ok()?;
-    let to_us = user.username().split(':').next() == Some(own.0.as_str());
-    let credentials = short_term(&own.1);
-    if !ours || !to_us || message.validate_integrity(&credentials).is_err() {
+    let message = Strict::read(request)?;
+    let ours = message.class() == Class::Request && message.method() == BINDING;
+    let to_us = message.text(types::USERNAME)?.split(':').next() == Some(own.0.as_str());
+    let key = Key::short_term(&own.1);
+    if !ours || !to_us || !message.is_signed(&key) {
         return None;
     }
-    let mut success = Message::builder_success(&message, MessageWriteVec::new());
-    let mapped = XorMappedAddress::new(from, message.transaction_id());
-    success.add_attribute(&mapped).ok()?;
-    success.add_message_integrity(&credentials, IntegrityAlgorithm::Sha1).ok()?;
-    success.add_fingerprint().ok()?;
-    Some(success.finish())
+    let mut out = Vec::new();
+    let mut write = Writer::new(Class::Success, BINDING, message.id(), &mut out);
+    write.xor_address(types::XOR_MAPPED, from);
+    write.sign(&key);
+    write.fingerprint();
+    Some(out)
 }
 
-/// Whether a message carries the integrity that this password makes.
-pub(super) fn authentic(bytes: &[u8], password: &str) -> bool {
-    let Ok(message) = Message::from_bytes(bytes) else { return false };
-    message.validate_integrity(&short_term(password)).is_ok()
+/// A STUN packet on its way in, read once.
+#[derive(Debug)]
+pub(super) struct Packet<'a> {
+    pub way: Way,
+    pub bytes: &'a [u8],
+    pub read: &'a Message,
 }
 
-fn short_term(password: &str) -> MessageIntegrityCredentials {
-    ShortTermCredentials::new(password.to_owned()).into()
+impl Packet<'_> {
+    /// Whether it carries the integrity that this side's password makes.
+    pub fn is_of(&self, side: &Secrets) -> bool {
+        let message = Strict::read(self.bytes);
+        message.is_some_and(|message| message.is_signed(&Key::short_term(&side.1)))
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::agent::{Agent, Event, Output, State, Waiting};
 use super::checks::Secrets;
 use super::consent;
-use super::message::{self, Terms};
+use super::message::{self, Packet, Terms};
 use super::own::priority;
 use super::round_trips::Payload;
 use super::trace::Way;
@@ -77,7 +77,11 @@ impl Agent {
         }
         match self.state {
             State::Failed { .. } => {}
-            State::Connected { .. } => self.connected(now, (base, from), bytes),
+            State::Connected { .. } => {
+                if let Ok(read) = &stun::read(bytes) {
+                    self.connected(now, &Packet { way: (base, from), bytes, read });
+                }
+            }
             State::Idle | State::Checking => self.checking(now, (base, from), bytes),
         }
     }
@@ -93,7 +97,8 @@ impl Agent {
         if relayed && !self.relays_released {
             return wait(&mut self.held, way, bytes);
         }
-        let good = self.trace.received(now, way, bytes);
+        // what we cannot read rice-proto judges
+        let good = stun::read(bytes).map_or(true, |read| self.trace.received(now, way, &read));
         if let Some(checks) = self.checks.as_mut().filter(|_| good) {
             self.heard.get_or_insert(now);
             checks.receive(now, way.0, way.1, bytes);
@@ -102,24 +107,24 @@ impl Agent {
 
     /// STUN from the peer afterwards: it may still wait for its own success, asks for consent, or
     /// answers ours.
-    fn connected(&mut self, now: Duration, way: Way, bytes: &[u8]) {
+    fn connected(&mut self, now: Duration, packet: &Packet<'_>) {
         if let (Some(consent), Some(other)) = (&mut self.consent, &self.other)
-            && consent.receive(now, way, other, bytes)
+            && consent.receive(now, packet, other)
         {
             return;
         }
-        let Ok(message) = stun::read(bytes) else { return };
-        match message.class {
+        let Packet { way, bytes, read } = *packet;
+        match read.class {
             Class::Request => {
                 let Some(answer) = message::answer(bytes, way.1, &self.own) else { return };
-                self.trace.received(now, way, bytes);
-                self.trace.sent(now, way, &answer, 1);
+                self.trace.received(now, way, read);
+                self.trace.answer_sent(read.id, None);
                 self.dispatch(now, way, answer);
             }
             Class::Success => {
                 let Some(other) = &self.other else { return };
-                if message::authentic(bytes, &other.1)
-                    && let Some((number, round_trip)) = self.echo.answered(now, &message.id)
+                if packet.is_of(other)
+                    && let Some((number, round_trip)) = self.echo.answered(now, &read.id)
                 {
                     self.out.push_back(Output::Event(Event::Pong { number, round_trip }));
                 }

@@ -1,7 +1,7 @@
 //! The trace: every check of either side, made from the packets that pass.
 
 use super::{Check, CheckResult, Pair, PairEnd, Transport};
-use crate::stun::{self, Class, Message, TransactionId};
+use crate::stun::{self, Class, Message, TransactionId, types};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,9 +12,6 @@ const MOST_PAIRS: usize = 256;
 const MOST_TIMES: usize = 64;
 /// Requests of the peer that wait for our answer.
 const MOST_PENDING: usize = 64;
-/// USE-CANDIDATE (RFC 8445 section 16.1).
-const USE_CANDIDATE: u16 = 0x0025;
-
 /// RFC 8445 section 7.2.5.1.
 const ROLE_CONFLICT: u16 = 487;
 
@@ -70,7 +67,11 @@ impl Trace {
         let Ok(message) = stun::read(bytes) else { return true };
         match message.class {
             Class::Request => return self.request_sent(now, way, &message, tries),
-            Class::Success | Class::Error => self.answer_sent(&message),
+            Class::Success => self.answer_sent(message.id, None),
+            Class::Error => {
+                let code = message.error.map_or(0, |(code, _)| code);
+                self.answer_sent(message.id, Some(code));
+            }
             Class::Indication => {}
         }
         true
@@ -89,16 +90,16 @@ impl Trace {
         }
         if let Some(entry) = self.entries.get_mut(index) {
             push(&mut entry.sent, now);
-            entry.nominated |= message.unknown_required.contains(&USE_CANDIDATE);
+            entry.nominated |= message.unknown_required.contains(&types::USE_CANDIDATE);
         }
         true
     }
 
     /// A request of the peer's counts when it was answered with anything but `401`.
-    fn answer_sent(&mut self, message: &Message) {
-        let Some(at) = self.theirs.iter().position(|(id, ..)| *id == message.id) else { return };
+    pub fn answer_sent(&mut self, to: TransactionId, error: Option<u16>) {
+        let Some(at) = self.theirs.iter().position(|(id, ..)| *id == to) else { return };
         let Some((_, way, at, nominated)) = self.theirs.remove(at) else { return };
-        if message.error.as_ref().is_some_and(|(code, _)| *code == 401) {
+        if error == Some(401) {
             self.strangers = self.strangers.saturating_add(1);
             return;
         }
@@ -106,21 +107,20 @@ impl Trace {
             return;
         };
         push(&mut entry.received, at);
-        entry.nominated |= nominated && message.class == Class::Success;
+        entry.nominated |= nominated && error.is_none();
     }
 
     /// Something came from the peer; false when it is an answer that makes its check fail.
-    pub fn received(&mut self, now: Duration, way: Way, bytes: &[u8]) -> bool {
-        let Ok(message) = stun::read(bytes) else { return true };
+    pub fn received(&mut self, now: Duration, way: Way, message: &Message) -> bool {
         match message.class {
             Class::Request => {
                 if self.theirs.len() >= MOST_PENDING {
                     self.theirs.pop_front();
                 }
-                let nominated = message.unknown_required.contains(&USE_CANDIDATE);
+                let nominated = message.unknown_required.contains(&types::USE_CANDIDATE);
                 self.theirs.push_back((message.id, way, now, nominated));
             }
-            Class::Success | Class::Error => return self.answered(now, way, &message),
+            Class::Success | Class::Error => return self.answered(now, way, message),
             Class::Indication => {}
         }
         true

@@ -1,21 +1,7 @@
 //! Editing STUN messages attribute by attribute, as liars and ALGs do.
 
-use std::net::{IpAddr, SocketAddr};
-
-/// MAPPED-ADDRESS (RFC 8489 section 14.1).
-pub const MAPPED_ADDRESS: u16 = 0x0001;
-/// UNKNOWN-ATTRIBUTES (RFC 8489 section 14.9).
-pub const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
-/// XOR-MAPPED-ADDRESS (RFC 8489 section 14.2).
-pub const XOR_MAPPED_ADDRESS: u16 = 0x0020;
-/// SOFTWARE (RFC 8489 section 14.14).
-pub const SOFTWARE: u16 = 0x8022;
-/// ALTERNATE-SERVER (RFC 8489 section 14.15).
-pub const ALTERNATE_SERVER: u16 = 0x8023;
-/// RESPONSE-ORIGIN (RFC 5780 section 7.3).
-pub const RESPONSE_ORIGIN: u16 = 0x802b;
-/// OTHER-ADDRESS (RFC 5780 section 7.4).
-pub const OTHER_ADDRESS: u16 = 0x802c;
+use crate::stun::address::{self, Key};
+use std::net::SocketAddr;
 
 /// Replaces the value of every attribute of this type by what `edit` makes of it; `None` takes the
 /// attribute out. A message that cannot be walked stays as it is.
@@ -57,32 +43,18 @@ pub fn append(message: &mut Vec<u8>, kind: u16, value: &[u8], padded: bool) {
     count(message);
 }
 
-/// The value of a MAPPED-ADDRESS, RESPONSE-ORIGIN or OTHER-ADDRESS.
+/// The value of an address: plain, or under the key of XOR-MAPPED-ADDRESS.
 #[must_use]
-pub fn address(value: SocketAddr) -> Vec<u8> {
-    let mut out = vec![0, if value.is_ipv4() { 1 } else { 2 }];
-    out.extend(value.port().to_be_bytes());
-    match value.ip() {
-        IpAddr::V4(v4) => out.extend(v4.octets()),
-        IpAddr::V6(v6) => out.extend(v6.octets()),
-    }
-    out
-}
-
-/// The value of an XOR-MAPPED-ADDRESS; `key` is the cookie and the transaction id.
-#[must_use]
-pub fn xored(value: SocketAddr, key: &[u8]) -> Vec<u8> {
-    let mut out = address(value);
-    let (port, ip) = out.split_at_mut(4);
-    for part in [&mut port[2..], ip] {
-        part.iter_mut().zip(key).for_each(|(byte, k)| *byte ^= k);
-    }
+pub fn address(address: SocketAddr, key: &Key) -> Vec<u8> {
+    let mut out = Vec::new();
+    address::write(address, key, &mut out);
     out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stun::{address::PLAIN, types::OTHER};
 
     #[test]
     fn an_attribute_is_replaced_and_the_length_follows() {
@@ -91,15 +63,15 @@ mod tests {
         let mut message = vec![1, 1, 0, 16];
         message.extend([0; 16]);
         message.extend([0x80, 0x2c, 0, 8]);
-        message.extend(address(other));
+        message.extend(address(other, &PLAIN));
         message.extend([0x80, 0x22, 0, 0]);
-        edit(&mut message, OTHER_ADDRESS, |old| {
-            assert_eq!(old, address(other));
-            Some(address(six))
+        edit(&mut message, OTHER, |old| {
+            assert_eq!(old, address(other, &PLAIN));
+            Some(address(six, &PLAIN))
         });
         assert_eq!(message.len(), 20 + 24 + 4);
         assert_eq!(message[2..4], [0, 28]);
-        edit(&mut message, OTHER_ADDRESS, |_| None);
+        edit(&mut message, OTHER, |_| None);
         assert_eq!(message.len(), 24);
     }
 }

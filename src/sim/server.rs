@@ -1,10 +1,11 @@
 //! Servers: an RFC 5780 responder on two addresses and two ports, and what real ones do wrong.
 
-use super::bytes::{self, OTHER_ADDRESS, RESPONSE_ORIGIN};
+use super::bytes;
 pub use super::fault::{Crossed, DeadPart, Fault, OtherLie, Sight};
 use super::link::{Link, chance};
+use crate::stun::address::PLAIN;
 use crate::stun::responder::{Over, Responder, Site, Sites};
-use crate::stun::{self, ErrorResponse, Message};
+use crate::stun::{self, ErrorResponse, Message, types};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,11 +13,6 @@ use std::time::Duration;
 
 /// An address of somebody else's, where a plain STUN server answers on every port.
 pub(super) const STRANGER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 200);
-
-/// CHANGE-REQUEST (RFC 5780 section 7.2).
-const CHANGE_REQUEST: u16 = 0x0003;
-/// RESPONSE-PORT (RFC 5780 section 7.5).
-const RESPONSE_PORT: u16 = 0x0027;
 
 /// One of a server's four endpoints, told by how it differs from the primary one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -206,10 +202,10 @@ impl Server {
         let change = message.change.is_some_and(stun::Change::any);
         let mut unknown = Vec::new();
         if change && self.has(Fault::RefusesChange) {
-            unknown.push(CHANGE_REQUEST);
+            unknown.push(types::CHANGE_REQUEST);
         }
         if message.response_port.is_some() && self.has(Fault::RefusesResponsePort) {
-            unknown.push(RESPONSE_PORT);
+            unknown.push(types::RESPONSE_PORT);
         }
         if !unknown.is_empty() {
             return Some((corner, source, refusal(&message, &unknown)));
@@ -261,12 +257,14 @@ impl Server {
         } else {
             self.at(named)
         };
-        bytes::edit(answer, RESPONSE_ORIGIN, |_| Some(bytes::address(origin)).filter(|_| !plain));
+        bytes::edit(answer, types::ORIGIN, |_| {
+            Some(bytes::address(origin, &PLAIN)).filter(|_| !plain)
+        });
         let lie = self.find(|fault| match fault {
-            Fault::Other(lie) => Some(bytes::address(self.lie(lie))),
+            Fault::Other(lie) => Some(bytes::address(self.lie(lie), &PLAIN)),
             _ => None,
         });
-        bytes::edit(answer, OTHER_ADDRESS, |honest| {
+        bytes::edit(answer, types::OTHER, |honest| {
             (!plain).then(|| lie.as_ref().map_or(honest, Vec::as_slice).to_vec())
         });
     }
@@ -279,7 +277,7 @@ impl Server {
             Fault::Refuses(code) => Some(error(request, code, "not here")),
             Fault::Redirects(to) => {
                 let mut out = error(request, 300, "Try Alternate");
-                bytes::append(&mut out, bytes::ALTERNATE_SERVER, &bytes::address(to), true);
+                bytes::append(&mut out, types::ALTERNATE_SERVER, &bytes::address(to, &PLAIN), true);
                 Some(out)
             }
             _ => None,
@@ -294,23 +292,22 @@ impl Server {
         });
         if let Some(sight) = sight {
             let seen = self.sees(sight, corner, source);
-            let key: Vec<u8> = answer.get(4..20).unwrap_or_default().to_vec();
-            let plain = bytes::address(seen);
-            let xored =
-                if sight == Sight::NoXor { plain.clone() } else { bytes::xored(seen, &key) };
-            bytes::edit(answer, bytes::XOR_MAPPED_ADDRESS, |_| Some(xored.clone()));
-            bytes::edit(answer, bytes::MAPPED_ADDRESS, |_| Some(plain.clone()));
+            let key = answer.get(4..).and_then(|key| key.first_chunk().copied());
+            let key = key.filter(|_| sight != Sight::NoXor).unwrap_or(PLAIN);
+            let (plain, xored) = (bytes::address(seen, &PLAIN), bytes::address(seen, &key));
+            bytes::edit(answer, types::XOR_MAPPED, |_| Some(xored.clone()));
+            bytes::edit(answer, types::MAPPED, |_| Some(plain.clone()));
         }
         if self.has(Fault::NoCookie) {
-            bytes::edit(answer, bytes::XOR_MAPPED_ADDRESS, |_| None);
-            bytes::edit(answer, bytes::MAPPED_ADDRESS, |_| None);
-            bytes::append(answer, bytes::MAPPED_ADDRESS, &bytes::address(source), true);
+            bytes::edit(answer, types::XOR_MAPPED, |_| None);
+            bytes::edit(answer, types::MAPPED, |_| None);
+            bytes::append(answer, types::MAPPED, &bytes::address(source, &PLAIN), true);
             answer.splice(4..8, [0; 4]);
         }
         if self.has(Fault::Unpadded) {
-            bytes::edit(answer, bytes::SOFTWARE, |_| None);
+            bytes::edit(answer, types::SOFTWARE, |_| None);
             let rest = answer.split_off(20.min(answer.len()));
-            bytes::append(answer, bytes::SOFTWARE, b"odd server v1", false);
+            bytes::append(answer, types::SOFTWARE, b"odd server v1", false);
             answer.extend(rest);
             bytes::count(answer);
         }
@@ -410,7 +407,7 @@ impl Server {
 fn refusal(request: &Message, unknown: &[u16]) -> Vec<u8> {
     let mut out = error(request, 420, "Unknown Attribute");
     let value: Vec<u8> = unknown.iter().flat_map(|kind| kind.to_be_bytes()).collect();
-    bytes::append(&mut out, bytes::UNKNOWN_ATTRIBUTES, &value, true);
+    bytes::append(&mut out, types::UNKNOWN_ATTRIBUTES, &value, true);
     out
 }
 

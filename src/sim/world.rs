@@ -1,7 +1,7 @@
 //! A world: a host, the boxes in front of it, the links, and the servers; and the run of a prober
 //! in it.
 
-use super::bytes::{self, MAPPED_ADDRESS};
+use super::bytes;
 use super::link::Link;
 use super::nat::NatBox;
 use super::queue::Queue;
@@ -10,6 +10,7 @@ use crate::ground::icmp::IcmpKind;
 use crate::nat::{NatSpec, Translation};
 use crate::probe::record::Record;
 use crate::probe::{Config, Input, Output, Prober, SocketId, TcpId};
+use crate::stun::{address::PLAIN, types};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::HashMap;
@@ -330,7 +331,7 @@ impl<'a> Run<'a> {
             let Some(inside) = inside else { return };
             packet.dst = inside;
             if let (Payload::Datagram(bytes), true) = (&mut packet.payload, alg == Some(index)) {
-                bytes::edit(bytes, MAPPED_ADDRESS, |_| Some(bytes::address(inside)));
+                bytes::edit(bytes, types::MAPPED, |_| Some(bytes::address(inside, &PLAIN)));
             }
         }
         self.home(now, packet);

@@ -1,6 +1,7 @@
 //! STUN bytes (RFC 8489, RFC 5780, and what RFC 3489 servers still send). The only place that
-//! names `stun_rs`.
+//! names the crates for them.
 
+pub mod address;
 #[cfg(test)]
 mod damage_tests;
 mod layout;
@@ -8,22 +9,29 @@ mod patience;
 mod quick;
 mod read;
 pub mod responder;
+mod strict;
 #[cfg(test)]
 mod tests;
 pub mod text;
 pub mod uri;
 mod write;
+mod writer;
 
+pub use method::BINDING;
 pub use patience::Patience;
 pub use read::{Defect, ReadError, read, read_damaged};
+pub use strict::{Key, Login, Strict, random_id};
+/// What rice-proto and turn-client-proto are given packets in.
+pub(crate) use turn_client_proto::api::Transmit;
 pub use write::{ErrorResponse, Request, Success, encode_error, encode_request, encode_success};
+pub use writer::Writer;
 
 use std::net::SocketAddr;
 
-/// Attribute types (the IANA registry "STUN Attributes"; RFC 3489 names in comments).
-pub(crate) mod types {
+/// Attribute types by their names in the IANA registry "STUN Attributes", without -ADDRESS.
+#[allow(missing_docs)] // the names say it
+pub mod types {
     pub const MAPPED: u16 = 0x0001;
-    /// CHANGE-REQUEST.
     pub const CHANGE_REQUEST: u16 = 0x0003;
     /// SOURCE-ADDRESS of RFC 3489.
     pub const SOURCE: u16 = 0x0004;
@@ -33,19 +41,50 @@ pub(crate) mod types {
     pub const INTEGRITY: u16 = 0x0008;
     pub const ERROR_CODE: u16 = 0x0009;
     pub const UNKNOWN_ATTRIBUTES: u16 = 0x000a;
+    pub const CHANNEL_NUMBER: u16 = 0x000c;
+    pub const LIFETIME: u16 = 0x000d;
+    pub const XOR_PEER: u16 = 0x0012;
+    pub const DATA: u16 = 0x0013;
     pub const REALM: u16 = 0x0014;
     pub const NONCE: u16 = 0x0015;
+    pub const XOR_RELAYED: u16 = 0x0016;
+    pub const REQUESTED_FAMILY: u16 = 0x0017;
+    pub const EVEN_PORT: u16 = 0x0018;
+    pub const REQUESTED_TRANSPORT: u16 = 0x0019;
+    pub const DONT_FRAGMENT: u16 = 0x001a;
     pub const INTEGRITY_SHA256: u16 = 0x001c;
+    pub const PASSWORD_ALGORITHM: u16 = 0x001d;
+    pub const USERHASH: u16 = 0x001e;
     pub const XOR_MAPPED: u16 = 0x0020;
+    pub const RESERVATION_TOKEN: u16 = 0x0022;
+    pub const PRIORITY: u16 = 0x0024;
+    pub const USE_CANDIDATE: u16 = 0x0025;
     pub const PADDING: u16 = 0x0026;
     pub const RESPONSE_PORT: u16 = 0x0027;
+    pub const ADDITIONAL_FAMILY: u16 = 0x8000;
+    pub const ADDRESS_ERROR_CODE: u16 = 0x8001;
+    pub const PASSWORD_ALGORITHMS: u16 = 0x8002;
     /// XOR-MAPPED-ADDRESS before it had a number of its own.
     pub const XOR_MAPPED_OLD: u16 = 0x8020;
     pub const SOFTWARE: u16 = 0x8022;
     pub const ALTERNATE_SERVER: u16 = 0x8023;
     pub const FINGERPRINT: u16 = 0x8028;
+    pub const ICE_CONTROLLED: u16 = 0x8029;
+    pub const ICE_CONTROLLING: u16 = 0x802a;
     pub const ORIGIN: u16 = 0x802b;
     pub const OTHER: u16 = 0x802c;
+}
+
+/// Methods (RFC 8489 section 18.2, RFC 8656 section 17).
+#[allow(missing_docs)] // as above
+pub mod method {
+    pub const BINDING: u16 = 0x001;
+    pub const ALLOCATE: u16 = 0x003;
+    pub const REFRESH: u16 = 0x004;
+    pub const SEND: u16 = 0x006;
+    pub const DATA: u16 = 0x007;
+    pub const CREATE_PERMISSION: u16 = 0x008;
+    pub const CHANNEL_BIND: u16 = 0x009;
 }
 
 /// The magic cookie of RFC 8489 section 5.
@@ -54,6 +93,11 @@ pub const MAGIC_COOKIE: u32 = 0x2112_A442;
 /// The 96 random bits that tie an answer to its request. For an RFC 3489 message (no cookie) the
 /// leading 32 bits of its 128-bit id are in [`Message::cookie`].
 pub type TransactionId = [u8; 12];
+
+/// FINGERPRINT of the bytes before it (RFC 8489 section 14.7).
+fn fingerprint(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes) ^ 0x5354_554e
+}
 
 /// The class of a message (RFC 8489 section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,9 +111,6 @@ pub enum Class {
     /// An error response.
     Error,
 }
-
-/// The Binding method.
-pub const BINDING: u16 = 0x001;
 
 /// CHANGE-REQUEST (RFC 5780 section 7.2).
 #[derive(

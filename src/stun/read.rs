@@ -3,8 +3,7 @@
 //! stun-rs rejects a whole message for one malformed optional attribute, the mapped address
 //! included; here it costs a [`Defect`].
 
-use super::{Change, Class, Message, layout, text, types};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use super::{Change, Class, Message, address, layout, text, types};
 
 /// What was wrong with an optional part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,8 +198,7 @@ fn attribute(
             // One that cannot be read is not right.
             message.fingerprint = Some(false);
             let right = whole.len() == offset + 8
-                && u32::from_be_bytes(fixed::<4>(value)?)
-                    == crc32fast::hash(&whole[..offset]) ^ 0x5354_554e;
+                && u32::from_be_bytes(fixed::<4>(value)?) == super::fingerprint(&whole[..offset]);
             message.fingerprint = Some(right);
         }
         types::INTEGRITY | types::INTEGRITY_SHA256 => message.integrity = true,
@@ -217,7 +215,9 @@ fn attribute(
 
 fn addresses(whole: &[u8], kind: u16, value: &[u8], message: &mut Message) -> Result<(), String> {
     let xor = matches!(kind, types::XOR_MAPPED | types::XOR_MAPPED_OLD);
-    let address = address(whole, value, xor)?;
+    // The key is the cookie and the id, wherever the message says they are (bytes 4 to 19).
+    let key = whole.get(4..20).filter(|_| xor).and_then(|key| key.try_into().ok());
+    let address = address::read(value, &key.unwrap_or(address::PLAIN))?;
     let slot = match kind {
         types::MAPPED => &mut message.mapped,
         types::XOR_MAPPED | types::XOR_MAPPED_OLD => &mut message.xor_mapped,
@@ -227,32 +227,6 @@ fn addresses(whole: &[u8], kind: u16, value: &[u8], message: &mut Message) -> Re
     };
     slot.get_or_insert(address);
     Ok(())
-}
-
-/// MAPPED-ADDRESS and XOR-MAPPED-ADDRESS (RFC 8489 sections 14.1 and 14.2).
-fn address(whole: &[u8], value: &[u8], xor: bool) -> Result<SocketAddr, String> {
-    let (head, ip) = value.split_first_chunk::<4>().ok_or("fewer than 8 bytes")?;
-    // The key is the cookie and the id, wherever the message says they are (bytes 4 to 19).
-    let key: [u8; 16] = whole.get(4..20).and_then(|k| k.try_into().ok()).unwrap_or_default();
-    let key = if xor { key } else { [0; 16] };
-    let port = be16(head, 2) ^ u16::from_be_bytes([key[0], key[1]]);
-    let ip: IpAddr = match (head[1], ip.len()) {
-        (1, 4) => {
-            let mut octets = fixed::<4>(ip)?;
-            octets.iter_mut().zip(key).for_each(|(octet, k)| *octet ^= k);
-            Ipv4Addr::from(octets).into()
-        }
-        (2, 16) => {
-            let mut octets = fixed::<16>(ip)?;
-            octets.iter_mut().zip(key).for_each(|(octet, k)| *octet ^= k);
-            Ipv6Addr::from(octets).into()
-        }
-        (family @ (1 | 2), length) => {
-            return Err(format!("an address of family {family} with {length} bytes"));
-        }
-        (family, _) => return Err(format!("address family {family}")),
-    };
-    Ok(SocketAddr::new(ip, port))
 }
 
 fn error_code(value: &[u8], message: &mut Message) -> Result<(), String> {

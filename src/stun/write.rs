@@ -1,7 +1,7 @@
 //! Encoding, by stun-rs; the success that servers send all day has a shorter way ([`quick`]).
 
-use super::{Change, TransactionId, quick, types};
-use std::net::{IpAddr, SocketAddr};
+use super::{Change, Class, TransactionId, Writer, quick, types};
+use std::net::SocketAddr;
 use stun_rs::attributes::discovery::{
     ChangeRequest, ChangeRequestFlags, OtherAddress, Padding, ResponseOrigin, ResponsePort,
 };
@@ -155,63 +155,32 @@ fn encode(message: &StunMessage, room: usize, out: &mut Vec<u8>) {
 
 /// RFC 3489 section 11.2: no cookie, no XOR. stun-rs knows only messages with a cookie.
 fn classic_success(word: u32, id: TransactionId, response: &Success<'_>, out: &mut Vec<u8>) {
-    classic_header(0x0101, word, id, out);
-    classic_address(types::MAPPED, response.mapped, out);
+    out.clear();
+    let mut write = Writer::with_word(Class::Success, super::BINDING, word, id, out);
+    write.address(types::MAPPED, response.mapped);
     if let Some(origin) = response.origin {
-        classic_address(types::SOURCE, origin, out);
+        write.address(types::SOURCE, origin);
     }
     if let Some(other) = response.other {
-        classic_address(types::CHANGED, other, out);
+        write.address(types::CHANGED, other);
     }
-    classic_length(out);
 }
 
 fn classic_error(word: u32, id: TransactionId, response: &ErrorResponse<'_>, out: &mut Vec<u8>) {
-    classic_header(0x0111, word, id, out);
+    out.clear();
+    let mut write = Writer::with_word(Class::Error, super::BINDING, word, id, out);
     let hundreds = u8::try_from(response.code / 100).unwrap_or(5);
     let rest = u8::try_from(response.code % 100).unwrap_or(0);
     // RFC 3489 section 11.2.9: the reason is a multiple of four bytes.
     let mut value = vec![0, 0, hundreds, rest];
     value.extend(response.reason.bytes().take(120));
     value.resize(value.len().next_multiple_of(4), b' ');
-    classic_attribute(types::ERROR_CODE, &value, out);
+    write.attribute(types::ERROR_CODE, &value);
     if !response.unknown.is_empty() {
         // Section 11.2.10: an odd number is filled up by repeating one.
         let last = response.unknown.last().filter(|_| response.unknown.len() % 2 == 1);
-        let types = response.unknown.iter().chain(last);
-        let value: Vec<u8> = types.flat_map(|kind| kind.to_be_bytes()).collect();
-        classic_attribute(types::UNKNOWN_ATTRIBUTES, &value, out);
-    }
-    classic_length(out);
-}
-
-fn classic_header(kind: u16, word: u32, id: TransactionId, out: &mut Vec<u8>) {
-    out.clear();
-    out.extend(kind.to_be_bytes());
-    out.extend([0, 0]);
-    out.extend(word.to_be_bytes());
-    out.extend(id);
-}
-
-fn classic_address(kind: u16, address: SocketAddr, out: &mut Vec<u8>) {
-    let mut value = vec![0, if address.is_ipv4() { 1 } else { 2 }];
-    value.extend(address.port().to_be_bytes());
-    match address.ip() {
-        IpAddr::V4(ip) => value.extend(ip.octets()),
-        IpAddr::V6(ip) => value.extend(ip.octets()),
-    }
-    classic_attribute(kind, &value, out);
-}
-
-fn classic_attribute(kind: u16, value: &[u8], out: &mut Vec<u8>) {
-    out.extend(kind.to_be_bytes());
-    out.extend(u16::try_from(value.len()).unwrap_or(0).to_be_bytes());
-    out.extend(value);
-}
-
-fn classic_length(out: &mut [u8]) {
-    let length = u16::try_from(out.len().saturating_sub(20)).unwrap_or(0).to_be_bytes();
-    if let Some(slot) = out.get_mut(2..4) {
-        slot.copy_from_slice(&length);
+        let unknown = response.unknown.iter().chain(last);
+        let value: Vec<u8> = unknown.flat_map(|kind| kind.to_be_bytes()).collect();
+        write.attribute(types::UNKNOWN_ATTRIBUTES, &value);
     }
 }

@@ -1,12 +1,10 @@
 //! What the server said: read leniently first, to name what went wrong, then given to the library.
 
 use super::{
-    Access, Class, Client, Duration, Event, Failure, Guard, IpAddr, MOST_EVENTS, Message, Over,
-    SocketAddr, Transmit, TransportType, TurnClientApi, TurnEvent, TurnRecvRet, VecDeque, asked,
-    instant, method, stream, stun,
+    Access, Class, Client, Duration, Event, Failure, Guard, IpAddr, MOST_EVENTS, Over, Strict,
+    Transmit, TransportType, TurnClientApi, TurnEvent, TurnRecvRet, VecDeque, asked, instant,
+    method, stream, stun, types,
 };
-use turn_client_proto::types::attribute::XorRelayedAddress;
-use turn_client_proto::types::stun::attribute::Realm;
 
 /// 438s in a row that are believed; a nonce is stale once.
 const MOST_STALE: u32 = 3;
@@ -79,7 +77,7 @@ impl Client {
     /// A success to Allocate.
     fn allocated(&mut self, now: Duration, asked: bool, message: &stun::Message, bytes: &[u8]) {
         self.mapped = message.reflexive();
-        let relayed = relayed(bytes);
+        let relayed = Strict::read(bytes).and_then(|read| read.xor_address(types::XOR_RELAYED));
         if !message.integrity {
             self.guard = if asked { Guard::Unsigned } else { Guard::Open };
         }
@@ -109,11 +107,11 @@ impl Client {
 
     /// Lets our own credentials see the nonces that the library sees.
     pub(super) fn learn(&mut self, bytes: &[u8]) {
-        if let Ok(message) = Message::from_bytes(bytes) {
-            if let Ok(realm) = message.attribute::<Realm>() {
-                realm.realm().clone_into(&mut self.realm);
+        if let Some(message) = Strict::read(bytes) {
+            if let Some(realm) = message.text(types::REALM) {
+                realm.clone_into(&mut self.realm);
             }
-            let _judged_elsewhere = self.auth.validate_incoming_message(&message);
+            self.login.learn(&message);
         }
     }
 
@@ -277,11 +275,4 @@ fn unusable(message: &stun::Message) -> String {
         return format!("attribute {:#06x}: {}", defect.attribute, defect.what);
     }
     "a success without a relayed address or a lifetime".to_owned()
-}
-
-/// XOR-RELAYED-ADDRESS.
-fn relayed(bytes: &[u8]) -> Option<SocketAddr> {
-    let message = Message::from_bytes(bytes).ok()?;
-    let relayed = message.attribute::<XorRelayedAddress>().ok()?;
-    Some(relayed.addr(message.transaction_id()))
 }

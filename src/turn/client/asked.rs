@@ -1,19 +1,9 @@
 //! Which requests are under way, read off the bytes that leave.
 
-use crate::stun::{self, Class, Patience, TransactionId};
+use crate::stun::{self, Class, Patience, Strict, TransactionId, types};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use turn_client_proto::types::attribute::XorPeerAddress;
-use turn_client_proto::types::stun::message::Message;
-
-/// Methods (RFC 8656 section 17).
-pub(super) mod method {
-    pub const ALLOCATE: u16 = 0x003;
-    pub const REFRESH: u16 = 0x004;
-    pub const CREATE_PERMISSION: u16 = 0x008;
-    pub const CHANNEL_BIND: u16 = 0x009;
-}
 
 /// Requests that are remembered; there are never so many under way.
 const MOST: usize = 512;
@@ -48,7 +38,7 @@ impl Asked {
         let request = Request {
             method: message.method,
             signed: message.integrity,
-            peer: peer(bytes),
+            peer: Strict::read(bytes).and_then(|read| read.xor_address(types::XOR_PEER)),
             at: now,
         };
         self.0.insert(message.id, request);
@@ -63,12 +53,6 @@ impl Asked {
     pub(super) fn any(&self, method: u16, signed: bool) -> bool {
         self.0.values().any(|request| request.method == method && request.signed == signed)
     }
-}
-
-fn peer(bytes: &[u8]) -> Option<SocketAddr> {
-    let message = Message::from_bytes(bytes).ok()?;
-    let peer = message.attribute::<XorPeerAddress>().ok()?;
-    Some(peer.addr(message.transaction_id()))
 }
 
 /// A request of our own, beside turn-client-proto's.

@@ -27,8 +27,8 @@ pub use event::{Event, Poll};
 pub use open::Guard;
 
 use super::{Failure, Over, Server};
-use crate::stun::{self, Class, Patience};
-use asked::{Asked, Repeat, method};
+use crate::stun::{self, Class, Login, Patience, Strict, method, types};
+use asked::{Asked, Repeat};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -37,9 +37,7 @@ use turn_client_proto::api::{
     Transmit, TransmitBuild, TurnClientApi, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet,
 };
 use turn_client_proto::prelude::DelayedTransmitBuild;
-use turn_client_proto::stun::auth::LongTermClientAuth;
 use turn_client_proto::tcp::TurnClientTcp;
-use turn_client_proto::types::stun::message::{Message, TransactionId};
 use turn_client_proto::types::{AddressFamily, Instant, TransportType, TurnCredentials};
 use turn_client_proto::udp::TurnClientUdp;
 
@@ -82,7 +80,7 @@ pub struct Client {
     patience: Patience,
     proto: Proto,
     /// Ours, for the requests that the library does not make; it learns from the same answers.
-    auth: LongTermClientAuth,
+    login: Login,
     /// When the link is a stream.
     stream: Option<Stream>,
     /// Whether an IPv4 address is asked for.
@@ -138,8 +136,7 @@ impl Client {
     ) -> Self {
         let name = if server.user.is_empty() { open::ANYBODY } else { &server.user };
         let credentials = TurnCredentials::new(name, &server.password);
-        let mut auth = LongTermClientAuth::new();
-        auth.set_credentials(credentials.clone().into());
+        let login = Login::new(name, &server.password);
         let proto = proto(&server, local, &patience, ipv4, credentials);
         let stream = (server.over != Over::Udp).then(Stream::default);
         let mut client = Self {
@@ -147,7 +144,7 @@ impl Client {
             local,
             patience,
             proto,
-            auth,
+            login,
             stream,
             ipv4,
             guard: Guard::default(),
@@ -469,15 +466,4 @@ fn proto(
 
 fn instant(now: Duration) -> Instant {
     Instant::ZERO + EPOCH + now
-}
-
-fn random_id() -> stun::TransactionId {
-    wire_id(TransactionId::generate())
-}
-
-fn wire_id(id: TransactionId) -> stun::TransactionId {
-    let bytes = u128::from(id).to_be_bytes();
-    let mut wire = [0; 12];
-    wire.copy_from_slice(&bytes[4..]);
-    wire
 }

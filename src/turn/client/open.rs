@@ -6,28 +6,26 @@
 //! that signs: it is asked for credentials in the server's name, and answers are signed with the key
 //! that the library itself uses. Towards an open server nothing of that is sent.
 
-use super::{Client, Duration, method};
-use crate::stun;
-use turn_client_proto::types::attribute::XorRelayedAddress;
-use turn_client_proto::types::stun::attribute::{
-    Attribute, ErrorCode, Nonce, Realm, XorMappedAddress,
-};
-use turn_client_proto::types::stun::message::{
-    IntegrityAlgorithm, LongTermCredentials, Message, MessageClass, MessageType, MessageWriteVec,
-    Method, TransactionId,
-};
-use turn_client_proto::types::stun::prelude::{AttributeStaticType, MessageWrite, MessageWriteExt};
+use super::{Client, Duration, Strict, method, types};
+use crate::stun::{self, Class, Key, TransactionId, Writer, address};
 
-/// DONT-FRAGMENT, which a server may refuse (RFC 8656 section 7.2), and which nobody needs here.
-const DONT_FRAGMENT: u16 = 0x001a;
 /// What the library is told where the server names no realm. Never sent.
 const NO_REALM: &str = "open";
 /// Who the library thinks we are when no user was named. Never sent.
 pub(super) const ANYBODY: &str = "anybody";
 /// Attributes of the long-term mechanism (RFC 8489 section 9.2), and what may only stand behind
 /// MESSAGE-INTEGRITY.
-const CREDENTIALS: [u16; 9] =
-    [0x0006, 0x0008, 0x0014, 0x0015, 0x001c, 0x001d, 0x001e, 0x8002, 0x8028];
+const CREDENTIALS: [u16; 9] = [
+    types::USERNAME,
+    types::INTEGRITY,
+    types::REALM,
+    types::NONCE,
+    types::INTEGRITY_SHA256,
+    types::PASSWORD_ALGORITHM,
+    types::USERHASH,
+    types::PASSWORD_ALGORITHMS,
+    types::FINGERPRINT,
+];
 
 /// How a server let this client in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,7 +73,8 @@ impl Client {
             if request && self.guard == Guard::Open {
                 without(bytes, &CREDENTIALS)
             } else if request && message.method == method::ALLOCATE && !message.integrity {
-                without(bytes, &[DONT_FRAGMENT])
+                // a server may refuse it (RFC 8656 section 7.2), and nobody needs it here
+                without(bytes, &[types::DONT_FRAGMENT])
             } else {
                 None
             }
@@ -86,41 +85,32 @@ impl Client {
     /// The answer that is there already to an Allocate that the library makes of a challenge which
     /// the server never sent.
     pub(super) fn answered_already(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let request = Message::from_bytes(bytes).ok()?;
-        if self.guard != Guard::Open || request.method() != Method::new(method::ALLOCATE) {
+        let request = Strict::read(bytes)?;
+        if self.guard != Guard::Open || request.method() != method::ALLOCATE {
             return None;
         }
         let success = self.admitted.take()?;
-        self.sign(&success, Some(request.transaction_id()))
+        self.sign(&success, Some(request.id()))
     }
 
     /// The same message with the MESSAGE-INTEGRITY that the library expects; under another
     /// transaction id where one is given.
     fn sign(&self, bytes: &[u8], id: Option<TransactionId>) -> Option<Vec<u8>> {
-        let message = Message::from_bytes(bytes).ok()?;
-        let own = message.transaction_id();
-        let id = id.unwrap_or(own);
-        let mut write = Message::builder(message.get_type(), id, MessageWriteVec::new());
-        for (_, attribute) in message.iter_attributes() {
-            let kind = attribute.get_type();
-            // what cannot be copied, such as a second of its type, is of no use to the library
-            let _copied = if kind == XorRelayedAddress::TYPE {
-                let address = XorRelayedAddress::try_from(&attribute).ok()?.addr(own);
-                write.add_attribute(&XorRelayedAddress::new(address, id))
-            } else if kind == XorMappedAddress::TYPE {
-                let address = XorMappedAddress::try_from(&attribute).ok()?.addr(own);
-                write.add_attribute(&XorMappedAddress::new(address, id))
-            } else if CREDENTIALS.contains(&kind.value()) {
-                Ok(())
-            } else {
-                write.add_attribute(&attribute)
-            };
+        let message = Strict::read(bytes)?;
+        let own = address::key(message.id());
+        let mut out = Vec::new();
+        let id = id.unwrap_or(message.id());
+        let mut write = Writer::new(message.class(), message.method(), id, &mut out);
+        for (kind, value) in message.attributes() {
+            if matches!(kind, types::XOR_RELAYED | types::XOR_MAPPED) {
+                write.xor_address(kind, address::read(value, &own).ok()?);
+            } else if !CREDENTIALS.contains(&kind) {
+                write.attribute(kind, value);
+            }
         }
         let realm = if self.guard == Guard::Open { NO_REALM } else { self.realm.as_str() };
-        let who = LongTermCredentials::new(self.name().to_owned(), self.server.password.clone());
-        let key = who.to_key(realm.to_owned()).make_key(IntegrityAlgorithm::Sha1);
-        write.add_message_integrity_with_key(&key, IntegrityAlgorithm::Sha1).ok()?;
-        Some(write.finish())
+        write.sign(&Key::long_term(self.name(), realm, &self.server.password));
+        Some(out)
     }
 
     /// Who the library thinks we are.
@@ -131,23 +121,21 @@ impl Client {
 
 /// A 401 in the server's name, to the request that this success answers.
 fn challenge(success: &[u8]) -> Option<Vec<u8>> {
-    let message = Message::from_bytes(success).ok()?;
-    let kind = MessageType::from_class_method(MessageClass::Error, Method::new(method::ALLOCATE));
-    let mut write = Message::builder(kind, message.transaction_id(), MessageWriteVec::new());
-    write.add_attribute(&ErrorCode::builder(401).build().ok()?).ok()?;
-    write.add_attribute(&Realm::new(NO_REALM).ok()?).ok()?;
-    write.add_attribute(&Nonce::new(NO_REALM).ok()?).ok()?;
-    Some(write.finish())
+    let id = Strict::read(success)?.id();
+    let mut out = Vec::new();
+    let mut write = Writer::new(Class::Error, method::ALLOCATE, id, &mut out);
+    write.error(None, 401, "Unauthorized");
+    write.text(types::REALM, NO_REALM);
+    write.text(types::NONCE, NO_REALM);
+    Some(out)
 }
 
 fn without(bytes: &[u8], attributes: &[u16]) -> Option<Vec<u8>> {
-    let message = Message::from_bytes(bytes).ok()?;
-    let id = message.transaction_id();
-    let mut write = Message::builder(message.get_type(), id, MessageWriteVec::new());
-    for (_, attribute) in message.iter_attributes() {
-        if !attributes.contains(&attribute.get_type().value()) {
-            write.add_attribute(&attribute).ok()?;
-        }
+    let message = Strict::read(bytes)?;
+    let mut out = Vec::new();
+    let mut write = Writer::new(message.class(), message.method(), message.id(), &mut out);
+    for (kind, value) in message.attributes().filter(|(kind, _)| !attributes.contains(kind)) {
+        write.attribute(kind, value);
     }
-    Some(write.finish())
+    Some(out)
 }

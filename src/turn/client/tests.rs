@@ -1,13 +1,8 @@
 //! The client in virtual time, against a server of a few lines.
 
 use super::*;
+use crate::stun::{Key, Writer};
 use proptest::prelude::*;
-use turn_client_proto::types::attribute::{Lifetime, XorRelayedAddress};
-use turn_client_proto::types::stun::attribute::{ErrorCode, Nonce, Realm};
-use turn_client_proto::types::stun::message::{
-    IntegrityAlgorithm, LongTermKeyCredentials, MessageWriteVec,
-};
-use turn_client_proto::types::stun::prelude::{MessageWrite, MessageWriteExt};
 
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
@@ -30,28 +25,24 @@ fn client(over: Over) -> Client {
 
 /// What a server without fault answers: nothing to indications.
 fn answer(bytes: &[u8]) -> Option<Vec<u8>> {
-    let message = Message::from_bytes(bytes).ok()?;
     let request = stun::read(bytes).ok().filter(|m| m.class == Class::Request)?;
+    let mut out = Vec::new();
+    let class = if request.integrity { Class::Success } else { Class::Error };
+    let mut write = Writer::new(class, request.method, request.id, &mut out);
     if !request.integrity {
-        let mut builder = Message::builder_error(&message, MessageWriteVec::new());
-        builder.add_attribute(&ErrorCode::builder(401).build().unwrap()).unwrap();
-        builder.add_attribute(&Realm::new("test").unwrap()).unwrap();
-        builder.add_attribute(&Nonce::new("nonce").unwrap()).unwrap();
-        return Some(builder.finish());
+        write.error(None, 401, "Unauthorized");
+        write.text(types::REALM, "test");
+        write.text(types::NONCE, "nonce");
+        return Some(out);
     }
-    let mut builder = Message::builder_success(&message, MessageWriteVec::new());
     if request.method == method::ALLOCATE {
-        let relayed =
-            XorRelayedAddress::new(address("203.0.113.1:50000"), message.transaction_id());
-        builder.add_attribute(&relayed).unwrap();
-        builder.add_attribute(&Lifetime::new(600)).unwrap();
-    } else if request.method == method::REFRESH {
-        builder.add_attribute(&Lifetime::new(600)).unwrap();
+        write.xor_address(types::XOR_RELAYED, address("203.0.113.1:50000"));
     }
-    let key = LongTermKeyCredentials::new("lab".into(), "lab".into(), "test".into())
-        .make_key(IntegrityAlgorithm::Sha1);
-    builder.add_message_integrity_with_key(&key, IntegrityAlgorithm::Sha1).unwrap();
-    Some(builder.finish())
+    if matches!(request.method, method::ALLOCATE | method::REFRESH) {
+        write.attribute(types::LIFETIME, &600_u32.to_be_bytes());
+    }
+    write.sign(&Key::long_term("lab", "test", "lab"));
+    Some(out)
 }
 
 /// Runs until `until`; every packet that leaves is given to `server`. Gives the events and how
@@ -166,8 +157,8 @@ fn closing_sends_a_refresh_even_right_after_another_request() {
     while client.transmit(now).is_some() {}
     client.close(now);
     let bytes = client.transmit(now).expect("a Refresh");
-    let message = Message::from_bytes(&bytes).unwrap();
-    assert_eq!(message.attribute::<Lifetime>().unwrap().seconds(), 0);
+    let message = Strict::read(&bytes).unwrap();
+    assert_eq!(message.value(types::LIFETIME), Some(&[0; 4][..]));
     assert!(client.transmit(now).is_none() && client.ended());
 }
 

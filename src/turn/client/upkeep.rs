@@ -2,15 +2,11 @@
 //! that was heard of lately still lives.
 
 use super::asked::{Due, Repeat};
-use super::{Client, instant, random_id, wire_id};
-use crate::stun;
+use super::{Client, Instant, instant};
+use crate::stun::{self, method, types};
 use crate::turn::Failure;
 use std::time::Duration;
 use turn_client_proto::api::{TurnClientApi, TurnPollRet};
-use turn_client_proto::types::Instant;
-use turn_client_proto::types::attribute::Lifetime;
-use turn_client_proto::types::stun::message::{Message, MessageWriteVec};
-use turn_client_proto::types::stun::prelude::{MessageWrite, MessageWriteExt};
 
 /// Asked for by each of our Refresh requests, in seconds; the library asks for as much.
 const LIFETIME_S: u32 = 1800;
@@ -20,7 +16,7 @@ impl Client {
     pub(super) fn look_after(&mut self, now: Duration) {
         let stream = self.stream.is_some();
         if self.relayed.is_none() && self.binding.is_none() && now >= self.heard + self.doubt() {
-            let id = random_id();
+            let id = stun::random_id();
             let bytes = stun::encode_request(id, stun::Request::default());
             self.binding = Some(Repeat::new(id, bytes, now));
         }
@@ -55,12 +51,9 @@ impl Client {
     /// A signed Refresh. Unlike Binding, a TURN server must answer it, and a server that was
     /// started anew says that it has no such allocation.
     fn refresh(&mut self, lifetime_s: u32) -> Option<(stun::TransactionId, Vec<u8>)> {
-        let method = turn_client_proto::types::message::REFRESH;
-        let mut message = Message::builder_request(method, MessageWriteVec::new());
-        let id = wire_id(message.transaction_id());
-        message.add_attribute(&Lifetime::new(lifetime_s)).ok()?;
-        let message = self.auth.sign_outgoing_message(message).ok()?;
-        Some((id, self.undress(&message.finish())))
+        let lifetime = lifetime_s.to_be_bytes();
+        let (id, bytes) = self.login.request(method::REFRESH, types::LIFETIME, &lifetime)?;
+        Some((id, self.undress(&bytes)))
     }
 
     /// Gives an allocation back that the library does not know of.

@@ -6,14 +6,9 @@ use super::auth::Admitted;
 use super::ports::Parity;
 use super::reply::{Asked, BAD_REQUEST, Fault, MISMATCH, NO_CAPACITY, Question};
 use super::{Path, Relay, Reservation, Step};
+use crate::stun::types;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use stun_types::AddressFamily;
-use stun_types::attribute::{ErrorCode, XorMappedAddress};
-use stun_types::prelude::AttributeWrite;
-use turn_client_proto::types::attribute::{
-    AddressErrorCode, Lifetime, ReservationToken, XorRelayedAddress,
-};
 
 /// How long an allocation lasts when nothing else is asked for, and at least.
 pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -25,6 +20,8 @@ const RESERVED: Duration = Duration::from_secs(30);
 const TRIES: u32 = 64;
 /// The IP protocol number of UDP.
 const UDP: u8 = 17;
+/// IPv6 in REQUESTED-ADDRESS-FAMILY and its like.
+const IPV6: u8 = 2;
 
 /// An address on which a socket is to be opened for an allocation; what came of it goes to
 /// [`Relay::opened`].
@@ -60,8 +57,8 @@ struct Pending {
     /// What is still to be opened; the first is being opened.
     wanted: Vec<Wanted>,
     relayed: Vec<SocketAddr>,
-    /// ADDRESS-ERROR-CODE: the family that was asked for besides and cannot be had.
-    lacking: Option<(AddressFamily, u16)>,
+    /// ADDRESS-ERROR-CODE for IPv6, which was asked for besides and cannot be had.
+    lacking: Option<u16>,
     token: Option<u64>,
     tries: u32,
     /// Ports that others have; given back at the end, since that may change.
@@ -90,7 +87,7 @@ impl Relay {
         out: &mut Vec<u8>,
     ) -> Result<Step, Fault> {
         if let Some(allocation) = self.at(path) {
-            if allocation.made_by != question.id() || allocation.user != admitted.user {
+            if allocation.made_by != question.id || allocation.user != admitted.user {
                 return Err(MISMATCH);
             }
             // Our answer was lost, and this is the same request.
@@ -115,7 +112,7 @@ impl Relay {
             lifetime: lifetime.clamp(DEFAULT_LIFETIME, MOST_LIFETIME),
             wanted,
             relayed: Vec::new(),
-            lacking: lacking.map(|code| (AddressFamily::IPV6, code)),
+            lacking,
             token: None,
             tries: TRIES,
             avoided: Vec::new(),
@@ -231,7 +228,7 @@ impl Relay {
     fn lack(&mut self, pending: &mut Pending) -> Result<(), Fault> {
         let wanted = pending.wanted.remove(0);
         if wanted.optional {
-            pending.lacking = Some((AddressFamily::IPV6, NO_CAPACITY.code));
+            pending.lacking = Some(NO_CAPACITY.code);
             return Ok(());
         }
         self.give_back_avoided(pending);
@@ -320,7 +317,7 @@ impl Relay {
         for _ in &relayed {
             self.count_account(&account);
         }
-        let mut allocation = Allocation::new(path, user, account, now, key, question.id());
+        let mut allocation = Allocation::new(path, user, account, now, key, question.id);
         allocation.token = token;
         for address in relayed {
             self.sockets.insert(address, self.next_id);
@@ -338,29 +335,26 @@ impl Relay {
         now: Duration,
         path: &Path,
         question: Question,
-        lacking: Option<(AddressFamily, u16)>,
+        lacking: Option<u16>,
         out: &mut Vec<u8>,
     ) {
         let Some(allocation) = self.at(path) else { return };
-        let relayed: Vec<_> = allocation
-            .relayed
-            .iter()
-            .map(|relayed| XorRelayedAddress::new(relayed.address, question.id))
-            .collect();
         let expires = allocation.relayed.iter().map(|r| r.expires).max().unwrap_or(now);
-        let left = expires.saturating_sub(now).as_secs();
-        let lifetime = Lifetime::new(u32::try_from(left).unwrap_or(0));
-        let mapped = XorMappedAddress::new(path.remote, question.id);
-        let token = allocation.token.map(ReservationToken::new);
-        let lacking = lacking.and_then(|(family, code)| {
-            let reason = if code == 440 { "Address Family not Supported" } else { "No Capacity" };
-            Some(AddressErrorCode::new(family, ErrorCode::new(code, reason).ok()?))
+        let left = u32::try_from(expires.saturating_sub(now).as_secs()).unwrap_or(0);
+        self.succeed(question, &allocation.key, out, |write| {
+            for relayed in &allocation.relayed {
+                write.xor_address(types::XOR_RELAYED, relayed.address);
+            }
+            write.attribute(types::LIFETIME, &left.to_be_bytes());
+            write.xor_address(types::XOR_MAPPED, path.remote);
+            if let Some(token) = allocation.token {
+                write.attribute(types::RESERVATION_TOKEN, &token.to_be_bytes());
+            }
+            if let Some(code) = lacking {
+                let short = code == NO_CAPACITY.code;
+                let reason = if short { "No Capacity" } else { "Address Family not Supported" };
+                write.error(Some(IPV6), code, reason);
+            }
         });
-        let mut attributes: Vec<&dyn AttributeWrite> = Vec::new();
-        attributes.extend(relayed.iter().map(|r| r as &dyn AttributeWrite));
-        attributes.extend([&lifetime as &dyn AttributeWrite, &mapped]);
-        attributes.extend(token.as_ref().map(|t| t as &dyn AttributeWrite));
-        attributes.extend(lacking.as_ref().map(|l| l as &dyn AttributeWrite));
-        self.succeed(question, &allocation.key, &attributes, out);
     }
 }

@@ -3,10 +3,10 @@
 use super::account::Account;
 use super::usage::{Traffic, Usage};
 use super::{Path, wire};
+use crate::stun::{Key, TransactionId};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use stun_types::message::IntegrityKey;
 
 /// How long a permission lasts (RFC 8656 section 9).
 const PERMISSION: Duration = Duration::from_secs(300);
@@ -34,9 +34,9 @@ pub(super) struct Allocation {
     pub user: String,
     pub account: Account,
     pub began: Duration,
-    pub key: IntegrityKey,
+    pub key: Key,
     /// The request that made it: sent again, it is answered again.
-    pub made_by: [u8; 12],
+    pub made_by: TransactionId,
     /// RESERVATION-TOKEN that was given with it.
     pub token: Option<u64>,
     /// At most one of each family.
@@ -62,8 +62,8 @@ impl Allocation {
         user: String,
         account: Account,
         began: Duration,
-        key: IntegrityKey,
-        made_by: [u8; 12],
+        key: Key,
+        made_by: TransactionId,
     ) -> Self {
         Self {
             path,

@@ -8,6 +8,7 @@
 use super::Path;
 use super::account::Account;
 use crate::stun::responder::Over;
+use crate::stun::{Key, Strict, types};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
@@ -16,9 +17,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
-use stun_types::attribute::{Nonce, Realm, Username};
-use stun_types::message::{IntegrityAlgorithm, IntegrityKey, LongTermCredentials, Message};
-use stun_types::prelude::*;
 
 /// How long a nonce is taken (RFC 8656 section 5: at least an hour is usual).
 const NONCE_LIFETIME: Duration = Duration::from_secs(3600);
@@ -70,7 +68,7 @@ pub(super) struct Admitted {
     /// What quotas count by.
     pub account: Account,
     /// Signs the answer.
-    pub key: IntegrityKey,
+    pub key: Key,
     /// A time-limited credential whose time is over: good for giving up what it holds only.
     pub expired: bool,
 }
@@ -92,7 +90,7 @@ pub(super) enum Denied {
 #[derive(Debug)]
 pub(super) struct Auth {
     realm: String,
-    keys: HashMap<String, IntegrityKey>,
+    keys: HashMap<String, Key>,
     secrets: Vec<Vec<u8>>,
     nonce_key: [u8; 32],
     /// Seconds since 1970 at the start of the run.
@@ -120,26 +118,26 @@ impl Auth {
         &self,
         now: Duration,
         path: &Path,
-        message: &Message<'_>,
+        message: &Strict<'_>,
     ) -> Result<Admitted, Denied> {
-        if !message.has_attribute(stun_types::attribute::MessageIntegrity::TYPE) {
+        if message.value(types::INTEGRITY).is_none() {
             return Err(Denied::Challenge);
         }
-        let user = message.attribute::<Username>();
-        let nonce = message.attribute::<Nonce>();
-        let realm = message.attribute::<Realm>();
-        let (Ok(user), Ok(nonce), Ok(realm)) = (user, nonce, realm) else {
+        let [user, nonce, realm] =
+            [types::USERNAME, types::NONCE, types::REALM].map(|kind| message.text(kind));
+        let (Some(user), Some(nonce), Some(realm)) = (user, nonce, realm) else {
             return Err(Denied::BadRequest);
         };
-        if !self.is_fresh(now, path, nonce.nonce()) {
+        if !self.is_fresh(now, path, nonce) {
             return Err(Denied::StaleNonce);
         }
-        if realm.realm() != self.realm || user.username().len() > LONGEST_NAME {
+        if realm != self.realm || user.len() > LONGEST_NAME {
             return Err(Denied::Wrong);
         }
-        let user = user.username();
         if let Some(key) = self.keys.get(user) {
-            message.validate_integrity_with_key(key).map_err(|_| Denied::Wrong)?;
+            if !message.is_signed(key) {
+                return Err(Denied::Wrong);
+            }
             let (user, account) = (user.to_owned(), Account::User(user.to_owned()));
             return Ok(Admitted { user, account, key: key.clone(), expired: false });
         }
@@ -152,15 +150,13 @@ impl Auth {
         &self,
         now: Duration,
         user: &str,
-        message: &Message<'_>,
+        message: &Strict<'_>,
     ) -> Option<Admitted> {
         let (expiry, name) = user.split_once(':').unwrap_or((user, ""));
         let expiry: u64 = expiry.parse().ok()?;
         let key = self.secrets.iter().find_map(|secret| {
-            let password = time_limited_password(secret, user);
-            let credentials = LongTermCredentials::new(user.to_owned(), password);
-            let key = credentials.to_key(self.realm.clone()).make_key(IntegrityAlgorithm::Sha1);
-            message.validate_integrity_with_key(&key).is_ok().then_some(key)
+            let key = Key::long_term(user, &self.realm, &time_limited_password(secret, user));
+            message.is_signed(&key).then_some(key)
         })?;
         let account = match name {
             "" => Account::Nameless,
@@ -206,12 +202,10 @@ impl Auth {
     }
 }
 
-fn keys(realm: &str, credentials: &Credentials) -> (HashMap<String, IntegrityKey>, Vec<Vec<u8>>) {
-    let keys = credentials.users.iter().map(|(name, password)| {
-        let password = LongTermCredentials::new(name.clone(), password.clone());
-        (name.clone(), password.to_key(realm.to_owned()).make_key(IntegrityAlgorithm::Sha1))
-    });
-    (keys.collect(), credentials.secrets.clone())
+fn keys(realm: &str, credentials: &Credentials) -> (HashMap<String, Key>, Vec<Vec<u8>>) {
+    let key =
+        |(name, password): &(String, String)| (name.clone(), Key::long_term(name, realm, password));
+    (credentials.users.iter().map(key).collect(), credentials.secrets.clone())
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha1> {

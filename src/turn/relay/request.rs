@@ -5,10 +5,9 @@ use super::allocation::Clash;
 use super::auth::{Admitted, Denied};
 use super::reply::{Asked, BAD_REQUEST, Fault, MISMATCH, NO_CAPACITY, OTHER_FAMILY, Question};
 use super::{Path, Relay, Step, policy, wire};
+use crate::stun::method::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH};
+use crate::stun::{Strict, types};
 use std::time::Duration;
-use stun_types::message::Message;
-use turn_client_proto::types::attribute::Lifetime;
-use turn_client_proto::types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH};
 
 const UNAUTHORIZED: Fault = Fault::new(401, "Unauthorized");
 const EXPIRED: Fault = Fault::new(401, "Unauthorized: these credentials have expired");
@@ -27,7 +26,7 @@ impl Relay {
         if wire::frame(bytes) != Ok(Some(bytes.len())) {
             return Step::Nothing;
         }
-        let Ok(message) = Message::from_bytes(bytes) else { return Step::Nothing };
+        let Some(message) = Strict::read(bytes) else { return Step::Nothing };
         let question = Question::of(&message);
         let admitted = match self.auth.admit(now, path, &message) {
             Ok(admitted) => admitted,
@@ -93,16 +92,18 @@ impl Relay {
         match question.method {
             ALLOCATE => return self.allocate(now, path, question, admitted, asked, out),
             REFRESH => {
-                let lifetime = Lifetime::new(self.refresh(now, path, asked)?);
-                self.succeed(question, &admitted.key, &[&lifetime], out);
+                let lifetime = self.refresh(now, path, asked)?.to_be_bytes();
+                self.succeed(question, &admitted.key, out, |write| {
+                    write.attribute(types::LIFETIME, &lifetime);
+                });
             }
             CREATE_PERMISSION => {
                 self.create_permission(now, path, asked)?;
-                self.succeed(question, &admitted.key, &[], out);
+                self.succeed(question, &admitted.key, out, |_| {});
             }
             CHANNEL_BIND => {
                 self.channel_bind(now, path, asked)?;
-                self.succeed(question, &admitted.key, &[], out);
+                self.succeed(question, &admitted.key, out, |_| {});
             }
             _ => return Ok(Step::Nothing),
         }

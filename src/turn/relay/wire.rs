@@ -1,18 +1,16 @@
 //! The bytes that a relay moves all day, laid down and picked up by hand: ChannelData, the Send
-//! indication and the Data indication. Everything else goes through the library's types; tests hold
-//! the two equal.
+//! indication and the Data indication. Tests hold them equal to what the
+//! library's types make.
 
-use crate::stun::MAGIC_COOKIE;
-use std::net::{IpAddr, SocketAddr};
+use crate::stun::{Class, MAGIC_COOKIE, TransactionId, Writer, address, method, types};
+use std::net::SocketAddr;
 use std::ops::Range;
 
 /// Longest message over a stream: ChannelData of 65,535 bytes with its header, padded.
 pub const LONGEST: usize = 4 + 65_536;
 
-const SEND_INDICATION: u16 = 0x0016;
-const DATA_INDICATION: u16 = 0x0017;
-const XOR_PEER_ADDRESS: u16 = 0x0012;
-const DATA: u16 = 0x0013;
+/// A Send indication: the method under the class.
+const SEND_INDICATION: u16 = method::SEND | 0x0010;
 
 /// What the first bytes say a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +36,9 @@ pub(super) fn kind(bytes: &[u8]) -> Kind {
     match first {
         0x4000..=0x7fff => Kind::Channel(first, usize::from(length)),
         SEND_INDICATION => Kind::Send,
-        // Allocate, Refresh, CreatePermission, ChannelBind
-        0x0003 | 0x0004 | 0x0008 | 0x0009 => Kind::Request,
+        method::ALLOCATE | method::REFRESH | method::CREATE_PERMISSION | method::CHANNEL_BIND => {
+            Kind::Request
+        }
         _ => Kind::Other,
     }
 }
@@ -110,9 +109,9 @@ pub(super) fn read_send(bytes: &[u8]) -> Option<(SocketAddr, Range<usize>)> {
         let range = at + 4..at + 4 + length;
         let value = bytes.get(range.clone())?;
         match kind {
-            XOR_PEER_ADDRESS if peer.is_none() => peer = Some(read_address(value, key)?),
-            DATA if data.is_none() => data = Some(range),
-            XOR_PEER_ADDRESS | DATA | 0x8000.. => {}
+            types::XOR_PEER if peer.is_none() => peer = Some(address::read(value, &key).ok()?),
+            types::DATA if data.is_none() => data = Some(range),
+            types::XOR_PEER | types::DATA | 0x8000.. => {}
             _ => return None,
         }
         at += 4 + length.next_multiple_of(4);
@@ -120,48 +119,13 @@ pub(super) fn read_send(bytes: &[u8]) -> Option<(SocketAddr, Range<usize>)> {
     peer.zip(data)
 }
 
-/// An address under the cookie and the id (RFC 8489 section 14.2).
-pub(super) fn read_address(value: &[u8], key: [u8; 16]) -> Option<SocketAddr> {
-    let (&[_, family, high, low], ip) = value.split_first_chunk()?;
-    let port = u16::from_be_bytes([high ^ key[0], low ^ key[1]]);
-    let ip = match family {
-        1 => {
-            let octets: [u8; 4] = ip.try_into().ok()?;
-            IpAddr::from(std::array::from_fn::<u8, 4, _>(|n| octets[n] ^ key[n]))
-        }
-        2 => {
-            let octets: [u8; 16] = ip.try_into().ok()?;
-            IpAddr::from(std::array::from_fn::<u8, 16, _>(|n| octets[n] ^ key[n]))
-        }
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, port))
-}
-
 /// A Data indication to a client (RFC 8656 section 11.4).
-pub(super) fn write_data(id: [u8; 12], peer: SocketAddr, payload: &[u8], out: &mut Vec<u8>) {
-    let ip = if peer.is_ipv4() { 4 } else { 16 };
-    let padded = payload.len().next_multiple_of(4);
-    let total = 8 + ip + 4 + padded;
-    let (Ok(total), Ok(length)) = (u16::try_from(total), u16::try_from(payload.len())) else {
+pub(super) fn write_data(id: TransactionId, peer: SocketAddr, payload: &[u8], out: &mut Vec<u8>) {
+    let address = if peer.is_ipv4() { 12 } else { 24 };
+    if address + 4 + payload.len().next_multiple_of(4) > usize::from(u16::MAX) {
         return;
-    };
-    let mut key = [0; 16];
-    key[..4].copy_from_slice(&MAGIC_COOKIE.to_be_bytes());
-    key[4..].copy_from_slice(&id);
-    out.extend_from_slice(&DATA_INDICATION.to_be_bytes());
-    out.extend_from_slice(&total.to_be_bytes());
-    out.extend_from_slice(&key);
-    let [high, low] = peer.port().to_be_bytes();
-    let (family, length_of_address) = if ip == 4 { (1, 8) } else { (2, 20) };
-    out.extend_from_slice(&XOR_PEER_ADDRESS.to_be_bytes());
-    out.extend_from_slice(&[0, length_of_address, 0, family, high ^ key[0], low ^ key[1]]);
-    match peer.ip() {
-        IpAddr::V4(v4) => out.extend(v4.octets().iter().zip(key).map(|(octet, k)| octet ^ k)),
-        IpAddr::V6(v6) => out.extend(v6.octets().iter().zip(key).map(|(octet, k)| octet ^ k)),
     }
-    out.extend_from_slice(&DATA.to_be_bytes());
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(payload);
-    out.resize(out.len() + padded - payload.len(), 0);
+    let mut write = Writer::new(Class::Indication, method::DATA, id, out);
+    write.xor_address(types::XOR_PEER, peer);
+    write.attribute(types::DATA, payload);
 }
