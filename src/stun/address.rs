@@ -4,7 +4,7 @@
 use super::{MAGIC_COOKIE, TransactionId};
 use std::net::{IpAddr, SocketAddr};
 
-/// What an address is XORed with: the cookie and the id. Zeros leave it as it is.
+/// What is laid over an address: the cookie and the id. Zeros leave it as it is.
 pub type Key = [u8; 16];
 
 /// The key of an address that stands there plainly.

@@ -6,7 +6,6 @@ pub mod address;
 mod damage_tests;
 mod layout;
 mod patience;
-mod quick;
 mod read;
 pub mod responder;
 mod strict;

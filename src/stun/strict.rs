@@ -145,6 +145,7 @@ impl Login {
 }
 
 /// An id that nobody can foresee.
+#[must_use]
 pub fn random_id() -> TransactionId {
     wire_id(stun_types::message::TransactionId::generate())
 }

@@ -60,7 +60,7 @@ proptest! {
         let software = software.as_deref();
         let response = Success { mapped, origin, other, software, padding: None, fingerprint, classic: None };
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        prop_assert!(super::quick::success(id, &response, &mut ours));
+        prop_assert!(super::write::quick_success(id, &response, &mut ours));
         super::write::full_success(id, &response, &mut theirs);
         prop_assert_eq!(ours, theirs);
     }

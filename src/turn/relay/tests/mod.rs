@@ -8,6 +8,7 @@ mod relaying;
 mod requests;
 
 use super::*;
+use crate::stun;
 use std::collections::HashSet;
 use stun_types::AddressFamily;
 use stun_types::attribute::{Nonce, Realm, Username};
@@ -63,17 +64,10 @@ impl A {
     }
 }
 
-/// XOR-PEER-ADDRESS by hand.
+/// XOR-PEER-ADDRESS.
 fn xor(peer: SocketAddr, id: [u8; 12]) -> Vec<u8> {
-    let mut key = vec![0x21, 0x12, 0xa4, 0x42];
-    key.extend(id);
-    let octets = match peer.ip() {
-        IpAddr::V4(ip) => ip.octets().to_vec(),
-        IpAddr::V6(ip) => ip.octets().to_vec(),
-    };
-    let mut value = vec![0, if peer.is_ipv4() { 1 } else { 2 }];
-    value.extend(peer.port().to_be_bytes().iter().zip(&key).map(|(a, b)| a ^ b));
-    value.extend(octets.iter().zip(&key).map(|(a, b)| a ^ b));
+    let mut value = Vec::new();
+    stun::address::write(peer, &stun::address::key(id), &mut value);
     value
 }
 
