@@ -1,102 +1,17 @@
 //! `natscope probe` on loopback, where nothing is translated, against servers as they are found in
 //! the field: misdeployed, refusing, damaged, answering from elsewhere. Each is named for what it
 //! is, and no fact is false.
-#![allow(clippy::disallowed_types)] // there are servers in it
+
+mod field;
+mod server;
 
 use serde_json::Value;
-use std::io::Read;
-use std::net::{SocketAddr, UdpSocket};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-/// What a server does with a request: the bytes that go back, and whether by another socket.
-type Behaviour = fn(&[u8], SocketAddr) -> Vec<(Vec<u8>, bool)>;
-
-const SUCCESS: u16 = 0x0101;
-const ERROR: u16 = 0x0111;
-const MAPPED: u16 = 0x0001;
-const XOR_MAPPED: u16 = 0x0020;
-
-/// Answers on a port of its own, until the test is over; gives the URI.
-fn serve(behaviour: Behaviour) -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-    let other = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-    let uri = format!("stun:{}", socket.local_addr().expect("known"));
-    std::thread::spawn(move || {
-        let mut buffer = [0; 2048];
-        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            for (bytes, elsewhere) in behaviour(&buffer[..length], from) {
-                let by = if elsewhere { &other } else { &socket };
-                let _refused = by.send_to(&bytes, from);
-            }
-        }
-    });
-    uri
-}
-
-/// A message to this request, its length as it should be.
-fn message(request: &[u8], kind: u16, attributes: &[(u16, Vec<u8>)]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (kind, value) in attributes {
-        body.extend(attribute(*kind, value));
-    }
-    frame(request, kind, body.len(), &body)
-}
-
-fn frame(request: &[u8], kind: u16, length: usize, body: &[u8]) -> Vec<u8> {
-    let mut bytes = kind.to_be_bytes().to_vec();
-    bytes.extend(u16::try_from(length).expect("short").to_be_bytes());
-    bytes.extend(&request[4..20]);
-    bytes.extend(body);
-    bytes
-}
-
-fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let mut bytes = kind.to_be_bytes().to_vec();
-    bytes.extend(u16::try_from(value.len()).expect("short").to_be_bytes());
-    bytes.extend(value);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
-}
-
-fn plain(address: SocketAddr) -> Vec<u8> {
-    let mut value = vec![0, if address.is_ipv4() { 1 } else { 2 }];
-    value.extend(address.port().to_be_bytes());
-    match address {
-        SocketAddr::V4(v4) => value.extend(v4.ip().octets()),
-        SocketAddr::V6(v6) => value.extend(v6.ip().octets()),
-    }
-    value
-}
-
-fn xored(address: SocketAddr, request: &[u8]) -> Vec<u8> {
-    let mut value = plain(address);
-    let key = &request[4..20];
-    value[2..4].iter_mut().zip(key).for_each(|(byte, k)| *byte ^= k);
-    value[4..].iter_mut().zip(key).for_each(|(byte, k)| *byte ^= k);
-    value
-}
-
-fn seen_as(request: &[u8], address: SocketAddr) -> Vec<(Vec<u8>, bool)> {
-    let answer = message(request, SUCCESS, &[(XOR_MAPPED, xored(address, request))]);
-    vec![(answer, false)]
-}
-
-fn at(ip: &str, port: u16) -> SocketAddr {
-    SocketAddr::new(ip.parse().expect("literal"), port)
-}
-
-fn error(
-    request: &[u8],
-    code: u16,
-    reason: &[u8],
-    more: &[(u16, Vec<u8>)],
-) -> Vec<(Vec<u8>, bool)> {
-    let [class, number] = [code / 100, code % 100].map(|n| u8::try_from(n).expect("small"));
-    let mut attributes = vec![(9, [&[0, 0, class, number], reason].concat())];
-    attributes.extend(more.iter().cloned());
-    vec![(message(request, ERROR, &attributes), false)]
-}
+use server::{
+    Behaviour, MAPPED, SUCCESS, XOR_MAPPED, at, attribute, error, frame, message, plain, seen_as,
+    serve, xored,
+};
+use std::net::SocketAddr;
+use std::process::Command;
 
 struct Probed {
     code: Option<i32>,
@@ -441,97 +356,4 @@ fn an_honest_server_beside_each_kind_is_believed() {
             });
         }
     });
-}
-
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
-    }
-}
-
-/// The server of the field cases with this fault, once it answers.
-fn faulty(fault: &str, places: &[SocketAddr]) -> Option<Running> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/stun/faulty.py");
-    let mut command = Command::new("python3");
-    command.arg(script).arg(fault).args(places.iter().map(SocketAddr::to_string));
-    let child = match command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn() {
-        Ok(child) => child,
-        Err(error) => {
-            crate::support::skip(format!("python3: {error}"));
-            return None;
-        }
-    };
-    let mut running = Running(child);
-    let asking = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-    asking.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
-    let request = natscope::stun::encode_request([7; 12], natscope::stun::Request::default());
-    let mut buffer = [0; 512];
-    for place in places {
-        let mut answered = false;
-        for _ in 0..100 {
-            let _refused = asking.send_to(&request, place);
-            answered = asking.recv_from(&mut buffer).is_ok_and(|(_, from)| from == *place);
-            if answered {
-                break;
-            }
-        }
-        if !answered {
-            let _gone = running.0.kill();
-            let mut said = String::new();
-            let _all = running.0.stderr.take().map(|mut pipe| pipe.read_to_string(&mut said));
-            panic!("{place} does not answer: {said}");
-        }
-    }
-    Some(running)
-}
-
-/// Ports that were free a moment ago.
-fn free(ips: &[&str]) -> Vec<SocketAddr> {
-    let sockets: Vec<UdpSocket> =
-        ips.iter().map(|ip| UdpSocket::bind((*ip, 0)).expect("loopback")).collect();
-    sockets.iter().map(|socket| socket.local_addr().expect("known")).collect()
-}
-
-#[test]
-fn the_cases_from_the_field() {
-    for (fault, standing, id) in [
-        ("mapped6", "answers", "no-rfc5780"),
-        ("private", "unusable", "proxy-before-server"),
-        ("unpadded", "answers", "malformed-attribute"),
-        ("auth", "wants-credentials", "wants-credentials"),
-        ("symmetric", "answers", "no-rfc5780"),
-    ] {
-        let places = free(&["127.0.0.1"]);
-        let Some(_running) = faulty(fault, &places) else { return };
-        let probed = probe(&[&format!("stun:{}", places[0])]);
-        probed.assert_true(fault);
-        assert_eq!(probed.standing(0), standing, "{fault}");
-        let text = probed.finding(0, id);
-        match fault {
-            "auth" => {
-                assert!(text.contains("401") && text.contains("example.org"), "{text}");
-                assert!(!probed.text.contains("neither over UDP nor"), "{}", probed.text);
-            }
-            "mapped6" | "unpadded" => {
-                assert_eq!(probed.known("nat"), Some(&Value::Bool(false)), "{fault}");
-            }
-            _ => assert_eq!(probed.known("nat"), None, "{fault}"),
-        }
-    }
-}
-
-#[test]
-fn three_plain_servers_that_see_three_ports_show_a_dependent_mapping() {
-    let places = free(&["127.0.0.1", "127.0.0.2", "127.0.0.3"]);
-    let Some(_running) = faulty("symmetric", &places) else { return };
-    let uris: Vec<String> = places.iter().map(|place| format!("stun:{place}")).collect();
-    let probed = probe(&uris.iter().map(String::as_str).collect::<Vec<_>>());
-    let mapping = &probed.report["paths"][0]["mapping"];
-    assert_eq!(mapping["status"], "inconclusive", "{mapping}");
-    let left = serde_json::json!(["address-dependent", "address-and-port-dependent"]);
-    assert_eq!(mapping["possible"], left, "{mapping}");
 }
