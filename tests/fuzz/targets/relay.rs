@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use md5::{Digest, Md5};
 use natscope::stun::responder::Over;
 use natscope::turn::relay::{
-    Config, Credentials, Path, Policy, PortRange, Relay, Step, Unopened, frame, is_turn,
+    Config, Credentials, Path, PortRange, Relay, Start, Step, Unopened, frame, is_turn,
 };
 use sha1::Sha1;
 use std::collections::HashSet;
@@ -42,20 +42,16 @@ impl World {
     fn new() -> Self {
         let server = SocketAddr::from(([203, 0, 113, 1], 3478));
         let users = vec![("alice".to_owned(), "wonder".to_owned())];
-        let relay = Relay::new(Config {
+        let config = Config {
             realm: "r".to_owned(),
-            credentials: Credentials { users, secrets: vec![b"north".to_vec()] },
             relay: vec![server.ip(), "2001:db8::1".parse().expect("an address")],
             ports: PortRange::new(50_000, 50_007).expect("a range"),
             quota: Some(3),
             capacity: 4,
-            bandwidth: None,
-            policy: Policy::default(),
-            limit: None,
-            software: "natscope".to_owned(),
-            key: [7; 32],
-            epoch: 1_800_000_000,
-        });
+            ..Config::new(Credentials { users, secrets: vec![b"north".to_vec()] })
+        };
+        let (software, epoch) = ("natscope".to_owned(), 1_800_000_000);
+        let relay = Relay::new(config, Start { limit: None, software, key: [7; 32], epoch });
         let key = Md5::digest(b"alice:r:wonder").to_vec();
         let open = HashSet::new();
         Self { relay, now: Duration::ZERO, open, nonces: Default::default(), key }
