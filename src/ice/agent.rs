@@ -1,26 +1,23 @@
 //! One side of a connection: what to send and when, and what came of it. No sockets, no clock:
 //! [`Agent::poll`] says what to do next, and the other methods say what happened.
 
-use super::checks::{Checks, Secrets};
 use super::consent::Consent;
 use super::gather::{Answer, Gathering};
 use super::message;
 use super::own::Locals;
 use super::relays::{self, Relays};
+use super::remotes::Remotes;
 use super::round_trips::Echo;
+use super::schedule::Schedule;
+use super::session::Session;
 use super::trace::{Trace, Way};
 use super::{Candidate, CheckResult, Description, Kind, Pace, Pair, Policy, Role};
 use crate::turn;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
-
-/// Candidates that are taken from the peer (RFC 8445 section 6.1.2.5 would have 100 pairs in all).
-const MOST_REMOTE: usize = 32;
-/// What user name fragments and passwords are made of (RFC 8839 section 5.4).
-const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// What the agent is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,47 +97,22 @@ pub(super) enum State {
     Failed { at: Duration },
 }
 
-/// A packet that waits: the base it came in at, whom it came from.
-pub(super) type Waiting = VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>;
-
 /// One side.
 #[derive(Debug)]
 pub struct Agent {
     pub(super) config: Config,
     pub(super) rng: StdRng,
-    pub(super) own: Secrets,
-    pub(super) other: Option<Secrets>,
-    pub(super) tie_breaker: u64,
+    pub(super) session: Session,
     pub(super) locals: Locals,
-    pub(super) hosts_complete: bool,
     pub(super) gathering: Gathering,
     pub(super) relays: Relays,
-    pub(super) gathered: Option<Duration>,
-    pub(super) remotes: Vec<Candidate>,
-    pub(super) remote_complete: bool,
-    pub(super) started: Option<Duration>,
-    pub(super) checks: Option<Checks>,
-    /// When they must be set up anew.
-    pub(super) checks_until: Duration,
-    /// There are candidates that the checks do not have yet.
-    pub(super) fresh: bool,
-    /// Pairs with a relay may be checked, since then.
-    pub(super) relays_released: bool,
-    pub(super) released_at: Duration,
-    /// Which addresses of the peer's a relay lets nothing through to.
-    pub(super) refusals: Vec<(SocketAddr, IpAddr, turn::Failure)>,
+    pub(super) remotes: Remotes,
+    pub(super) schedule: Schedule,
     pub(super) trace: Trace,
-    pub(super) first_check: Option<Duration>,
-    pub(super) heard: Option<Duration>,
-    pub(super) consent: Option<Consent>,
     pub(super) state: State,
-    pub(super) role: Role,
+    pub(super) consent: Option<Consent>,
     pub(super) lost: Option<String>,
     pub(super) echo: Echo,
-    pub(super) early: Waiting,
-    pub(super) held: Waiting,
-    /// Whom a packet came from that none is sent back to.
-    pub(super) avoided: Vec<SocketAddr>,
     pub(super) out: VecDeque<Output>,
 }
 
@@ -149,43 +121,25 @@ impl Agent {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut rng = StdRng::from_seed(seed);
-        let own = (secret(&mut rng, 8), secret(&mut rng, 24));
-        let tie_breaker = rng.random();
-        let gathering = Gathering::new(config.pace.gather, config.pace.between);
-        let relays = Relays::new(&config.turn, config.pace.gather);
-        let role = config.role;
+        let relay_after = match config.policy {
+            Policy::All => config.pace.relay_after,
+            Policy::RelayOnly => Duration::ZERO,
+        };
         Self {
-            config,
-            rng,
-            own,
-            other: None,
-            tie_breaker,
+            session: Session::new(config.role, &mut rng),
             locals: Locals::default(),
-            hosts_complete: false,
-            gathering,
-            relays,
-            gathered: None,
-            remotes: Vec::new(),
-            remote_complete: false,
-            started: None,
-            checks: None,
-            checks_until: Duration::ZERO,
-            fresh: false,
-            relays_released: false,
-            released_at: Duration::ZERO,
-            refusals: Vec::new(),
+            gathering: Gathering::new(config.pace.gather, config.pace.between),
+            relays: Relays::new(&config.turn, config.pace.gather),
+            remotes: Remotes::default(),
+            schedule: Schedule::new(Pace { relay_after, ..config.pace }),
             trace: Trace::default(),
-            first_check: None,
-            heard: None,
-            consent: None,
             state: State::Idle,
-            role,
+            consent: None,
             lost: None,
             echo: Echo::default(),
-            early: VecDeque::new(),
-            held: VecDeque::new(),
-            avoided: Vec::new(),
             out: VecDeque::new(),
+            config,
+            rng,
         }
     }
 
@@ -205,7 +159,7 @@ impl Agent {
 
     /// No more sockets will be added.
     pub const fn end_hosts(&mut self) {
-        self.hosts_complete = true;
+        self.gathering.end_hosts();
     }
 
     /// The link to a TURN server is open at this end.
@@ -227,21 +181,17 @@ impl Agent {
     #[must_use]
     pub fn description(&self) -> Description {
         Description {
-            ufrag: self.own.0.clone(),
-            pwd: self.own.1.clone(),
+            ufrag: self.session.own().0.clone(),
+            pwd: self.session.own().1.clone(),
             candidates: self.locals.all().iter().map(|own| own.candidate.clone()).collect(),
-            complete: self.gathered.is_some(),
+            complete: self.gathering.ended().is_some(),
             trickle: true,
         }
     }
 
     /// The peer's description. The first one counts; later ones only bring candidates.
     pub fn set_remote(&mut self, description: &Description) {
-        if self.other.is_none() {
-            // What is longer than SDP allows would not fit a request.
-            let cut = |text: &str| text.chars().take(256).collect::<String>();
-            self.other = Some((cut(&description.ufrag), cut(&description.pwd)));
-        }
+        self.session.meet(description);
         for candidate in &description.candidates {
             self.add_remote(candidate.clone());
         }
@@ -252,28 +202,19 @@ impl Agent {
 
     /// A candidate of the peer's. What cannot be used is noted all the same.
     pub fn add_remote(&mut self, candidate: Candidate) {
-        let known = |other: &Candidate| {
-            other.address == candidate.address && other.transport == candidate.transport
-        };
-        if self.remote_complete
-            || self.remotes.len() >= MOST_REMOTE
-            || self.remotes.iter().any(known)
-        {
-            return;
+        if self.remotes.add(candidate) {
+            self.schedule.renew();
         }
-        self.remotes.push(candidate);
-        self.fresh = true;
     }
 
     /// The peer has no more candidates.
     pub const fn end_remote(&mut self) {
-        self.remote_complete = true;
+        self.remotes.end();
     }
 
     /// Lets the checks begin, as soon as there is something to check.
     pub fn start(&mut self, now: Duration) {
-        if self.started.is_none() {
-            self.started = Some(now);
+        if self.schedule.start(now) {
             self.state = State::Checking;
         }
     }
@@ -281,7 +222,7 @@ impl Agent {
     /// Whether [`Self::start`] was called.
     #[must_use]
     pub const fn started(&self) -> bool {
-        self.started.is_some()
+        self.schedule.started()
     }
 
     /// A packet came in at a host address.
@@ -331,7 +272,7 @@ impl Agent {
     pub fn ping_relayed(&mut self, now: Duration) -> Option<u64> {
         let way = self.relayed_way()?;
         let id = self.rng.random();
-        let bytes = message::request(id, &self.terms()?)?;
+        let bytes = message::request(id, &self.session.terms()?)?;
         self.dispatch(now, way, bytes);
         Some(self.echo.request(now, id))
     }
@@ -339,7 +280,7 @@ impl Agent {
     /// Gives the relays back; what [`Self::poll`] still gives should be sent.
     pub fn close(&mut self, now: Duration) {
         self.consent = None;
-        self.checks = None;
+        self.schedule.stop();
         self.relays.close(now);
     }
 
@@ -356,7 +297,7 @@ impl Agent {
     fn pump(&mut self, now: Duration) -> Duration {
         let mut wait = self.pump_relays(now);
         wait = wait.min(self.pump_gathering(now));
-        if self.started.is_some() && self.lost.is_none() {
+        if self.schedule.started() && self.lost.is_none() {
             wait = wait.min(self.pump_checks(now));
             wait = wait.min(self.pump_consent(now));
         }
@@ -378,20 +319,13 @@ impl Agent {
                     self.route(now, relayed, peer, &payload);
                 }
                 relays::Step::Refused { relayed, peer, failure } => {
-                    self.refused(relayed, peer, failure);
+                    self.remotes.refuse(relayed, peer, failure);
                 }
                 relays::Step::Lost { server, relayed, failure } => {
                     self.relay_lost(&server, relayed, failure);
                 }
                 relays::Step::Wait(until) => return until,
             }
-        }
-    }
-
-    /// The relay lets nothing through to this address of the peer's.
-    fn refused(&mut self, relayed: SocketAddr, peer: IpAddr, failure: turn::Failure) {
-        if self.refusals.len() < MOST_REMOTE {
-            self.refusals.push((relayed, peer, failure));
         }
     }
 
@@ -413,9 +347,7 @@ impl Agent {
                 Err(wait) => break wait,
             }
         };
-        let done = self.hosts_complete && self.gathering.done() && self.relays.done();
-        if done && self.gathered.is_none() {
-            self.gathered = Some(now);
+        if self.relays.done() && self.gathering.end(now) {
             self.out.push_back(Output::Event(Event::Gathered));
         }
         wait
@@ -424,12 +356,7 @@ impl Agent {
     fn tell(&mut self, added: Option<Candidate>) {
         if let Some(candidate) = added {
             self.out.push_back(Output::Event(Event::Candidate(candidate)));
-            self.fresh = true;
+            self.schedule.renew();
         }
     }
-}
-
-fn secret(rng: &mut StdRng, length: usize) -> String {
-    let pick = |_| char::from(ICE_CHARS[rng.random_range(0..ICE_CHARS.len())]);
-    (0..length).map(pick).collect()
 }

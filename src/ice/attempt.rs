@@ -1,39 +1,37 @@
 //! The checks, from the start until a pair is selected or it is over.
 
 use super::agent::{Agent, Event, Output, State};
-use super::checks::{self, Checks};
+use super::checks::Step;
 use super::consent::{Consent, Rhythm};
-use super::own::COMPONENT;
+use super::schedule::{Course, Waiting};
 use super::trace::{Entry, Way};
-use super::{Candidate, Kind, Policy, Role, Transport};
-use std::net::SocketAddr;
+use super::{Candidate, Kind, Role};
 use std::time::Duration;
 
 impl Agent {
     pub(super) fn pump_checks(&mut self, now: Duration) -> Duration {
         self.ready(now);
         let mut wait = Duration::MAX;
-        while let Some(checks) = &mut self.checks {
-            match checks.poll(now) {
-                checks::Step::Send { from, to, bytes } => {
+        while let Some(step) = self.schedule.poll(now) {
+            match step {
+                Step::Send { from, to, bytes } => {
                     let tries = self.config.pace.check.tries;
                     if self.trace.sent(now, (from, to), &bytes, tries) {
                         self.dispatch(now, (from, to), bytes);
                     }
-                    if self.first_check.is_none() && self.trace.begun().is_some() {
-                        self.first_check = Some(now);
+                    if self.trace.begun().is_some() && self.schedule.note_check(now) {
                         self.out.push_back(Output::Event(Event::FirstCheck));
                     }
                 }
-                checks::Step::Selected(base, remote) => self.selected(now, (base, remote)),
-                checks::Step::Wait(until) => {
+                Step::Selected(base, remote) => self.selected(now, (base, remote)),
+                Step::Wait(until) => {
                     wait = until;
                     break;
                 }
             }
         }
-        if let Some(checks) = &self.checks {
-            self.role = checks.role();
+        if let Some(role) = self.schedule.role() {
+            self.session.take_role(role);
         }
         self.take_nomination(now);
         wait.min(self.deadline(now))
@@ -43,7 +41,7 @@ impl Agent {
     /// answered, in either order (RFC 8445 section 7.3.1.5). rice-proto (0.4.3) forgets a nomination
     /// that comes while the answer is still under way.
     fn take_nomination(&mut self, now: Duration) {
-        if self.state != State::Checking || self.role != Role::Controlled {
+        if self.state != State::Checking || self.session.role() != Role::Controlled {
             return;
         }
         let nominated = |entry: &&Entry| entry.nominated && entry.answered.is_some();
@@ -54,67 +52,45 @@ impl Agent {
 
     /// Sets the checks up when all is there for them, and lets the relays join in time.
     fn ready(&mut self, now: Duration) {
-        let (Some(started), Some(other)) = (self.started, self.other.clone()) else { return };
-        if self.state != State::Checking {
+        if self.state != State::Checking || self.session.other().is_none() {
             return;
         }
-        if now >= self.checks_until {
-            self.checks = None;
+        if let Some(early) = self.schedule.set_up(now, &self.session) {
+            self.admit(now, early);
         }
-        if self.checks.is_none() {
-            self.checks_until = now + Checks::life(&self.config.pace);
-            self.checks = Checks::new(self.role, &self.config.pace, &self.own, &other);
-            self.feed(now);
-            for (base, from, bytes) in std::mem::take(&mut self.early) {
-                self.route(now, base, from, &bytes);
-            }
-        }
-        if std::mem::take(&mut self.fresh) {
+        if self.schedule.take_fresh() {
             self.feed(now);
         }
-        let due = now >= self.release(started) || self.no_relays();
-        if !self.relays_released && due {
-            self.relays_released = true;
-            self.released_at = now;
-            self.feed(now);
-            for (base, from, bytes) in std::mem::take(&mut self.held) {
-                self.route(now, base, from, &bytes);
-            }
+        if let Some(held) = self.schedule.release(now, self.no_relays()) {
+            self.admit(now, held);
         }
+    }
+
+    fn admit(&mut self, now: Duration, waiting: Waiting) {
+        self.feed(now);
+        for (base, from, bytes) in waiting {
+            self.route(now, base, from, &bytes);
+        }
+    }
+
+    /// No side will have more candidates.
+    const fn complete(&self) -> bool {
+        self.gathering.ended().is_some() && self.remotes.complete()
     }
 
     /// No pair has a relay, and none will.
     fn no_relays(&self) -> bool {
         let own = self.locals.all().iter().map(|own| &own.candidate);
-        let complete = self.gathered.is_some() && self.remote_complete;
-        complete && own.chain(&self.remotes).all(|candidate| candidate.kind != Kind::Relayed)
+        let mut all = own.chain(self.remotes.all());
+        self.complete() && all.all(|candidate| candidate.kind != Kind::Relayed)
     }
 
-    /// When pairs with a relay may be checked.
-    fn release(&self, started: Duration) -> Duration {
-        match self.config.policy {
-            Policy::All => started + self.config.pace.relay_after,
-            Policy::RelayOnly => started,
-        }
-    }
-
-    /// Gives the checks every candidate whose turn has come; those that they have do not count.
+    /// Gives the checks every candidate whose turn has come.
     fn feed(&mut self, now: Duration) {
-        let fit = |address: SocketAddr| self.unfit(address).is_none();
-        let remotes: Vec<Candidate> =
-            self.remotes.iter().filter(|remote| fit(remote.address)).cloned().collect();
-        let Some(checks) = &mut self.checks else { return };
-        let due = |kind: Kind| kind != Kind::Relayed || self.relays_released;
-        for own in self.locals.all() {
-            if own.candidate.kind != Kind::ServerReflexive && due(own.candidate.kind) {
-                checks.add_local(own.base, own.candidate.priority);
-            }
-        }
-        for remote in remotes.iter().filter(|remote| due(remote.kind)) {
-            if remote.component == COMPONENT && remote.transport == Transport::Udp {
-                checks.add_remote(remote.address, remote.priority);
-            }
-        }
+        self.locals.all().iter().for_each(|own| self.schedule.offer(own));
+        let fit = |remote: &&Candidate| self.unfit(remote.address).is_none();
+        let remotes: Vec<Candidate> = self.remotes.all().iter().filter(fit).cloned().collect();
+        remotes.iter().for_each(|remote| self.schedule.offer_remote(remote));
         // Relays take a round trip for each permission: asked for before they are needed, those that
         // may help first.
         for kind in [Kind::ServerReflexive, Kind::PeerReflexive, Kind::Relayed, Kind::Host] {
@@ -126,40 +102,25 @@ impl Agent {
 
     /// When it is over without success; ends it when that is now.
     fn deadline(&mut self, now: Duration) -> Duration {
-        let (State::Checking, Some(started)) = (self.state, self.started) else {
+        if self.state != State::Checking {
             return Duration::MAX;
-        };
-        let pace = self.config.pace;
-        let mut end = started + pace.patience + pace.peer_within;
-        let mut next = Duration::MAX;
-        if !self.relays_released {
-            next = next.min(self.release(started));
-        } else if self.gathered.is_some() && self.remote_complete {
-            let begun = self.trace.begun().unwrap_or(started).max(self.released_at);
-            let over = begun + pace.check.total() + pace.between;
-            // A peer that has not been heard may yet begin; and where a check was answered, only the
-            // nomination is missing.
-            let late = self.heard.is_none() && over < started + pace.peer_within;
-            let near = self.trace.entries().iter().any(|entry| entry.answered.is_some());
-            if late || (near && over < end) {
-                if over <= now {
-                    self.checks = None;
-                    self.released_at = now;
-                    return now;
-                }
-                next = next.min(over);
-            } else {
-                end = end.min(over);
+        }
+        match self.schedule.course(now, self.complete(), &self.trace) {
+            Course::Until(next) => next,
+            Course::Again => now,
+            Course::Over => {
+                self.state = State::Failed { at: now };
+                self.settle();
+                self.out.push_back(Output::Event(Event::Failed));
+                Duration::MAX
             }
         }
-        if now < end {
-            return next.min(end);
-        }
-        self.state = State::Failed { at: now };
-        self.checks = None;
+    }
+
+    /// Whatever came of it: no more checks, and no bindings to keep for them.
+    fn settle(&mut self) {
+        self.schedule.stop();
         self.gathering.stop_keeping();
-        self.out.push_back(Output::Event(Event::Failed));
-        Duration::MAX
     }
 
     fn selected(&mut self, now: Duration, way: Way) {
@@ -167,9 +128,8 @@ impl Agent {
             return;
         }
         self.state = State::Connected { way, at: now };
-        // From here on there are only requests to answer, which `carry` does.
-        self.checks = None;
-        self.gathering.stop_keeping();
+        // From here on there are only requests to answer, which `packets` does.
+        self.settle();
         let pace = self.config.pace;
         let rhythm =
             Rhythm { first: pace.check.first, every: pace.consent_every, lost: pace.consent_lost };

@@ -35,6 +35,9 @@ pub(super) struct Gathering {
     next_new: Duration,
     /// Asks again to keep bindings.
     keeping: bool,
+    /// No more bases will come.
+    hosts_complete: bool,
+    ended: Option<Duration>,
 }
 
 /// What a packet is.
@@ -58,7 +61,15 @@ pub(super) struct Ask {
 
 impl Gathering {
     pub const fn new(patience: Patience, between: Duration) -> Self {
-        Self { questions: Vec::new(), patience, between, next_new: Duration::ZERO, keeping: true }
+        Self {
+            questions: Vec::new(),
+            patience,
+            between,
+            next_new: Duration::ZERO,
+            keeping: true,
+            hosts_complete: false,
+            ended: None,
+        }
     }
 
     pub fn add(&mut self, server: &str, to: SocketAddr, base: SocketAddr, id: TransactionId) {
@@ -74,9 +85,24 @@ impl Gathering {
         });
     }
 
-    /// No question is open.
-    pub fn done(&self) -> bool {
-        self.questions.iter().all(|question| question.answer.is_some())
+    /// No more bases will come.
+    pub const fn end_hosts(&mut self) {
+        self.hosts_complete = true;
+    }
+
+    /// Ends it if no question is open and none will be; true when that is now.
+    pub fn end(&mut self, now: Duration) -> bool {
+        let answered = || self.questions.iter().all(|question| question.answer.is_some());
+        let ends = self.ended.is_none() && self.hosts_complete && answered();
+        if ends {
+            self.ended = Some(now);
+        }
+        ends
+    }
+
+    /// When it ended, relays too.
+    pub const fn ended(&self) -> Option<Duration> {
+        self.ended
     }
 
     /// Bindings need not be kept any more.

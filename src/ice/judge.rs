@@ -4,7 +4,6 @@ use super::agent::{Agent, State};
 use super::explain;
 use super::trace::{Way, ms};
 use super::{Candidate, CheckResult, Connection, Kind, Outcome, Pair, PairEnd, Transport};
-use crate::turn::Failure;
 use std::net::SocketAddr;
 
 impl Agent {
@@ -13,7 +12,7 @@ impl Agent {
     pub fn outcome(&self) -> Outcome {
         let (selected, connected_ms) = match self.state {
             State::Connected { way, at } => {
-                let first = self.first_check.unwrap_or(at);
+                let first = self.schedule.first_check().unwrap_or(at);
                 (Some(self.pair(way)), Some(ms(at.saturating_sub(first))))
             }
             _ => (None, None),
@@ -27,7 +26,7 @@ impl Agent {
                 let ended = !matches!(self.state, State::Idle | State::Checking);
                 let mut check = entry.check(pair.local, pair.remote, ended);
                 if check.answered_ms.is_none()
-                    && let Some(failure) = self.refusal(entry.way)
+                    && let Some(failure) = self.remotes.refusal(entry.way).cloned()
                 {
                     check.result = CheckResult::NotRelayed { failure };
                 }
@@ -38,10 +37,10 @@ impl Agent {
         let mut outcome = Outcome {
             connection: selected.map_or(Connection::Failed, |pair| connection(&pair)),
             because: String::new(),
-            role: self.role,
+            role: self.session.role(),
             selected,
             connected_ms,
-            gathered_ms: self.gathered.map_or(0.0, ms),
+            gathered_ms: self.gathering.ended().map_or(0.0, ms),
             local: self.locals.all().iter().map(|own| own.candidate.clone()).collect(),
             remote: self.remote(),
             stun: self.gathering.record(),
@@ -52,26 +51,17 @@ impl Agent {
         };
         outcome.because = if self.state == State::Idle {
             "the checks have not begun".to_owned()
-        } else if self.other.is_none() {
+        } else if self.session.other().is_none() {
             "the peer's description never came".to_owned()
         } else {
-            explain::one_side(&outcome, self.trace.strangers(), self.remote_complete)
+            explain::one_side(&outcome, self.trace.strangers(), self.remotes.complete())
         };
         outcome
     }
 
-    /// Why our relay let nothing through that way.
-    fn refusal(&self, way: Way) -> Option<Failure> {
-        let of_way = self
-            .refusals
-            .iter()
-            .find(|(relayed, peer, _)| *relayed == way.0 && *peer == way.1.ip());
-        of_way.map(|(_, _, failure)| failure.clone())
-    }
-
     /// The peer's candidates, with those that only its checks have shown.
     fn remote(&self) -> Vec<Candidate> {
-        let mut all = self.remotes.clone();
+        let mut all = self.remotes.all().to_vec();
         for entry in self.trace.entries().iter().filter(|entry| !entry.received.is_empty()) {
             let address = entry.way.1;
             if !all.iter().any(|known| known.address == address) {
@@ -108,15 +98,13 @@ impl Agent {
     }
 
     fn remote_kind(&self, address: SocketAddr) -> Kind {
-        let known = self.remotes.iter().find(|candidate| candidate.address == address);
-        known.map_or(Kind::PeerReflexive, |candidate| candidate.kind)
+        self.remotes.at(address).map_or(Kind::PeerReflexive, |candidate| candidate.kind)
     }
 
     fn priority(&self, way: Way) -> u64 {
         let local = self.locals.all().iter().find(|own| own.base == way.0);
-        let remote = self.remotes.iter().find(|candidate| candidate.address == way.1);
         let local = local.map_or(0, |own| u64::from(own.candidate.priority));
-        let remote = remote.map_or(0, |candidate| u64::from(candidate.priority));
+        let remote = self.remotes.at(way.1).map_or(0, |candidate| u64::from(candidate.priority));
         (local.min(remote) << 32) + 2 * local.max(remote)
     }
 }

@@ -20,7 +20,10 @@ mod own;
 mod pace;
 mod packets;
 mod relays;
+mod remotes;
 mod round_trips;
+mod schedule;
+mod session;
 mod targets;
 mod trace;
 

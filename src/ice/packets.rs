@@ -1,27 +1,21 @@
 //! Packets from the peer and to it, whatever way they come; and the connection's life: consent,
 //! answers, payloads.
 
-use super::agent::{Agent, Event, Output, State, Waiting};
-use super::checks::Secrets;
+use super::Kind;
+use super::agent::{Agent, Event, Output, State};
 use super::consent;
-use super::message::{self, Packet, Terms};
-use super::own::priority;
+use super::message::{self, Packet};
 use super::round_trips::Payload;
 use super::trace::Way;
-use super::{Candidate, Kind, Role};
 use crate::stun::{self, Class};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Packets of the peer that wait for the start, or for the relays' turn.
-const MOST_WAITING: usize = 64;
-
 impl Agent {
     pub(super) fn pump_consent(&mut self, now: Duration) -> Duration {
-        let (Some(consent), Some(other)) = (&mut self.consent, &self.other) else {
+        let (Some(consent), Some(terms)) = (&mut self.consent, self.session.terms()) else {
             return Duration::MAX;
         };
-        let terms = terms(&self.own, other, self.role, self.tie_breaker);
         match consent.poll(now, &terms, &mut self.rng) {
             consent::Step::Send(bytes) => {
                 let way = consent.way;
@@ -34,10 +28,6 @@ impl Agent {
                 Duration::MAX
             }
         }
-    }
-
-    pub(super) fn terms(&self) -> Option<Terms<'_>> {
-        Some(terms(&self.own, self.other.as_ref()?, self.role, self.tie_breaker))
     }
 
     pub(super) fn lose(&mut self, why: String) {
@@ -73,7 +63,7 @@ impl Agent {
         }
         // an answer, and a check in return, would go where none goes
         if self.unfit(from).is_some() {
-            return self.avoid(from);
+            return self.remotes.avoid(from);
         }
         match self.state {
             State::Failed { .. } => {}
@@ -88,27 +78,20 @@ impl Agent {
 
     /// STUN from the peer before a pair is selected.
     fn checking(&mut self, now: Duration, way: Way, bytes: &[u8]) {
-        if self.checks.is_none() {
-            return wait(&mut self.early, way, bytes);
-        }
-        let by_relay =
-            |candidate: &Candidate| candidate.kind == Kind::Relayed && candidate.address == way.1;
-        let relayed = self.relays.has(way.0) || self.remotes.iter().any(by_relay);
-        if relayed && !self.relays_released {
-            return wait(&mut self.held, way, bytes);
+        let relayed = self.relays.has(way.0) || self.remotes.relays().any(|relay| relay == way.1);
+        if self.schedule.hold(way, relayed, bytes) {
+            return;
         }
         // what we cannot read rice-proto judges
-        let good = stun::read(bytes).map_or(true, |read| self.trace.received(now, way, &read));
-        if let Some(checks) = self.checks.as_mut().filter(|_| good) {
-            self.heard.get_or_insert(now);
-            checks.receive(now, way.0, way.1, bytes);
+        if stun::read(bytes).map_or(true, |read| self.trace.received(now, way, &read)) {
+            self.schedule.receive(now, way, bytes);
         }
     }
 
     /// STUN from the peer afterwards: it may still wait for its own success, asks for consent, or
     /// answers ours.
     fn connected(&mut self, now: Duration, packet: &Packet<'_>) {
-        if let (Some(consent), Some(other)) = (&mut self.consent, &self.other)
+        if let (Some(consent), Some(other)) = (&mut self.consent, self.session.other())
             && consent.receive(now, packet, other)
         {
             return;
@@ -116,13 +99,15 @@ impl Agent {
         let Packet { way, bytes, read } = *packet;
         match read.class {
             Class::Request => {
-                let Some(answer) = message::answer(bytes, way.1, &self.own) else { return };
+                let Some(answer) = message::answer(bytes, way.1, self.session.own()) else {
+                    return;
+                };
                 self.trace.received(now, way, read);
                 self.trace.answer_sent(read.id, None);
                 self.dispatch(now, way, answer);
             }
             Class::Success => {
-                let Some(other) = &self.other else { return };
+                let Some(other) = self.session.other() else { return };
                 if packet.is_of(other)
                     && let Some((number, round_trip)) = self.echo.answered(now, &read.id)
                 {
@@ -142,16 +127,13 @@ impl Agent {
             return None;
         }
         let fits = |address: SocketAddr| address.is_ipv4() == way.1.is_ipv4();
-        let of_peer = self
-            .remotes
-            .iter()
-            .find(|c| relay(c.kind) && fits(c.address) && self.unfit(c.address).is_none());
+        let mut of_peer = self.remotes.relays().filter(|to| fits(*to) && self.unfit(*to).is_none());
         let ours = || {
             let own =
                 self.locals.all().iter().find(|own| relay(own.candidate.kind) && fits(own.base))?;
             Some((own.base, way.1))
         };
-        of_peer.map(|candidate| (way.0, candidate.address)).or_else(ours)
+        of_peer.next().map(|relay| (way.0, relay)).or_else(ours)
     }
 
     /// Payloads count only from where a check has been answered.
@@ -166,15 +148,5 @@ impl Agent {
             }
             Payload::Other => self.out.push_back(Output::Event(Event::Data(bytes.to_vec()))),
         }
-    }
-}
-
-fn terms<'a>(own: &'a Secrets, other: &'a Secrets, role: Role, tie_breaker: u64) -> Terms<'a> {
-    Terms { own, other, role, tie_breaker, priority: priority(Kind::PeerReflexive, u16::MAX) }
-}
-
-fn wait(waiting: &mut Waiting, way: Way, bytes: &[u8]) {
-    if waiting.len() < MOST_WAITING {
-        waiting.push_back((way.0, way.1, bytes.to_vec()));
     }
 }

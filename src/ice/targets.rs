@@ -16,16 +16,14 @@
 //! The directed broadcast of a network cannot be told from a host; the kernel refuses it without
 //! `SO_BROADCAST`, which is not set. The same holds for what a check came from.
 
+use super::Avoided;
 use super::agent::Agent;
-use super::{Avoided, Candidate, Transport};
 use crate::ground::address::{Reach, reach};
 use std::net::{IpAddr, SocketAddr};
 
 /// UDP services above 1023 that amplify (US-CERT alert TA14-017A) or announce themselves: SSDP, WS-Discovery,
 /// mDNS, LLMNR, memcached.
 const SERVICES: [u16; 5] = [1900, 3702, 5353, 5355, 11211];
-/// Peer-reflexive addresses that are remembered as avoided.
-const MOST: usize = 32;
 
 /// Why no check goes to this address, from a side with these addresses of its own.
 fn unfit(to: SocketAddr, own: impl Iterator<Item = IpAddr>) -> Option<String> {
@@ -62,21 +60,10 @@ impl Agent {
         unfit(to, self.locals.all().iter().map(|own| own.base.ip()))
     }
 
-    /// A packet came from where none is sent back to.
-    pub(super) fn avoid(&mut self, from: SocketAddr) {
-        if self.avoided.len() < MOST && !self.avoided.contains(&from) {
-            self.avoided.push(from);
-        }
-    }
-
     /// What the peer named, or sent from, that was not checked, and why.
     pub(super) fn avoided(&self) -> Vec<Avoided> {
-        let checked = |candidate: &&Candidate| candidate.transport == Transport::Udp;
-        let named = self.remotes.iter().filter(checked).map(|candidate| candidate.address);
-        let named: Vec<SocketAddr> = named.collect();
-        let seen = self.avoided.iter().filter(|seen| !named.contains(seen)).copied();
-        let all = named.iter().copied().chain(seen);
-        all.filter_map(|address| Some(Avoided { address, why: self.unfit(address)? })).collect()
+        let why = |address| Some(Avoided { address, why: self.unfit(address)? });
+        self.remotes.addresses().filter_map(why).collect()
     }
 }
 
