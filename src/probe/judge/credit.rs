@@ -301,7 +301,3 @@ fn turned(ip: IpAddr) -> IpAddr {
         IpAddr::V6(_) => ip,
     }
 }
-
-#[cfg(test)]
-#[path = "credit_tests.rs"]
-mod tests;

@@ -1,56 +1,23 @@
-use super::super::{Standing, judge};
-use super::*;
-use crate::probe::record::{ServerRecord, SocketRecord};
-use crate::stun::Change;
+//! Answers that count and answers that do not.
 
-fn address(text: &str) -> SocketAddr {
-    text.parse().expect(text)
-}
+use super::*;
+use crate::probe::judge::credit::{canonical, doubts};
+use crate::probe::judge::{Standing, judge};
 
 /// A record of plain requests: socket n to server n of `said`, with what it says.
 fn record(local: &str, said: &[(&str, &str)]) -> Record {
-    let mut record = Record::default();
-    let local = address(local);
-    let port = |n: usize| local.port() + u16::try_from(n).expect("few");
+    let mut local = address(local);
+    let mut run = Run::default();
     for (n, (server, mapped)) in said.iter().enumerate() {
-        let server = address(server);
-        let about = record.servers.iter().position(|s| s.address == server);
-        let about = about.unwrap_or_else(|| {
-            record.servers.push(ServerRecord::new(format!("stun:{server}"), server));
-            record.servers.len() - 1
-        });
-        let socket = SocketRecord::new(format!("s{n}"), SocketAddr::new(local.ip(), port(n)));
-        let at = 10.0 * f64::from(u32::try_from(n).expect("few"));
-        record.transactions.push(Transaction {
-            id: format!("t{n}"),
-            socket: socket.id.clone(),
-            about,
-            server,
-            via: Via::Udp,
-            change: Change::NONE,
-            response_port: None,
-            expected_from: server,
-            sent: vec![at],
-            closed: at + 5.0,
-            received: Some(Reply {
-                at: at + 5.0,
-                from: server,
-                mapped: address(mapped),
-                mapped_plain: None,
-                xor: true,
-                origin: None,
-                other: None,
-                software: None,
-                defects: Vec::new(),
-            }),
-            again: Vec::new(),
-            rejected: Vec::new(),
-            icmp: Vec::new(),
-            outcome: Outcome::Answered,
-        });
-        record.sockets.push(socket);
+        let known = run.0.servers.iter().position(|s| s.address == address(server));
+        let about = known.unwrap_or(run.0.servers.len());
+        let run_named = if known.is_none() { run.named(server) } else { run };
+        let socket = format!("s{n}");
+        run =
+            run_named.socket(&socket, &local.to_string()).ask(about, &socket, server, Some(mapped));
+        local.set_port(local.port() + 1);
     }
-    record
+    run.0
 }
 
 fn doubt(local: &str, server: &str, mapped: &str) -> Option<&'static str> {
@@ -136,18 +103,16 @@ fn addresses_that_no_nat_explains_do_not_count() {
 fn addresses_written_wrongly_are_told_from_translated_ones() {
     let id = Some("mangled-mapped-address");
     // not XORed: 198.51.100.7:5000 reads as this
-    let bare =
-        SocketAddr::new(xored(address("198.51.100.7:0").ip()), 0x1388 ^ XOR_PORT).to_string();
-    assert_eq!(doubt("198.51.100.7:5000", "203.0.113.1:3478", &bare), id);
+    let bare = "231.33.192.69:12954";
+    assert_eq!(doubt("198.51.100.7:5000", "203.0.113.1:3478", bare), id);
     // the port or the address turned round
     let swapped = format!("198.51.100.7:{}", 5000_u16.swap_bytes());
     assert_eq!(doubt("198.51.100.7:5000", "203.0.113.1:3478", &swapped), id);
     assert_eq!(doubt("198.51.100.7:5000", "203.0.113.1:3478", "7.100.51.198:5000"), id);
     // behind a NAT other servers tell; one alone does not tell which of the two is right
-    let bare = SocketAddr::new(xored(address("192.0.2.1:0").ip()), 1).to_string();
     let said = [
         ("203.0.113.1:3478", "192.0.2.1:5000"),
-        ("203.0.113.9:3478", bare.as_str()),
+        ("203.0.113.9:3478", "225.18.166.67:1"),
         ("203.0.113.5:3478", "192.0.2.1:5002"),
     ];
     let ids = |said: &[(&str, &str)]| -> Vec<_> {
@@ -160,8 +125,9 @@ fn addresses_written_wrongly_are_told_from_translated_ones() {
 /// A server that writes both addresses alike looks like an ALG that rewrites one of them.
 #[test]
 fn a_forgotten_xor_is_not_an_alg() {
-    let bare = SocketAddr::new(xored(address("192.0.2.1:0").ip()), 0x9c40 ^ XOR_PORT).to_string();
-    let mut record = record("192.168.1.2:5000", &[("203.0.113.1:3478", bare.as_str())]);
+    // 192.0.2.1:40000
+    let bare = ("203.0.113.1:3478", "225.18.166.67:48466");
+    let mut record = record("192.168.1.2:5000", &[bare]);
     for t in &mut record.transactions {
         t.received.as_mut().expect("answered").mapped_plain = Some(address("192.0.2.1:40000"));
     }
