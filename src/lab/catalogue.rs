@@ -4,22 +4,8 @@ use crate::nat::{Allocation, Bug, Filtering, Mapping, NatSpec, Translation};
 use crate::net::file;
 use std::path::Path;
 
-macro_rules! embedded {
-    ($dir:literal: $($name:literal),+ $(,)?) => {
-        &[$((
-            concat!("lab/", $dir, "/", $name, ".toml"),
-            include_str!(concat!("../../lab/", $dir, "/", $name, ".toml")),
-        )),+]
-    };
-}
-
-const NATS: &[(&str, &str)] = embedded!("nats":
-    "open", "firewall", "udp-blocked",
-    "eim-eif", "eim-adf", "eim-apdf",
-    "adm-eif", "adm-adf", "adm-apdf",
-    "apdm-eif", "apdm-adf", "apdm-apdf",
-    "preserving-symmetric", "sequential-symmetric", "leaky-home",
-);
+/// What is in `lab/nats`: the files and their text, as the build found them.
+const NATS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/nats.rs"));
 
 /// Why a description could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,14 +55,18 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The NATs that the program ships. A test holds that each of its files can be read; one that
-    /// could not would be missing here.
+    /// The NATs that the program ships: what is in `lab/nats`. A test holds that each of its files
+    /// can be read; one that could not would be missing here.
     #[must_use]
     pub fn embedded() -> Self {
-        Self { nats: NATS.iter().filter_map(|(file, text)| parse(file, text).ok()).collect() }
+        let read = NATS.iter().filter_map(|(file, text)| parse(file, text).ok());
+        let mut nats: Vec<NatSpec> = read.collect();
+        nats.sort_by_cached_key(place);
+        Self { nats }
     }
 
-    /// The descriptions, in the order of the list.
+    /// The descriptions: first where there is no NAT or no UDP, then the combinations of mapping and
+    /// filtering, then those with a name of their own, those with known faults last.
     #[must_use]
     pub fn nats(&self) -> &[NatSpec] {
         &self.nats
@@ -105,6 +95,19 @@ impl Catalogue {
         let names = self.nats.iter().flat_map(|s| std::iter::once(&s.name).chain(&s.aliases));
         closest(name, names.map(String::as_str))
     }
+}
+
+/// Where a NAT stands in the list.
+fn place(spec: &NatSpec) -> (u8, Mapping, Filtering, Allocation, String) {
+    let truth = spec.truth();
+    let group = match compose(&spec.name) {
+        _ if !truth.nat => 0,
+        _ if truth.udp_blocked => 1,
+        Some(_) => 2,
+        None if spec.bugs.is_empty() => 3,
+        None => 4,
+    };
+    (group, spec.mapping, spec.filtering, spec.allocation, spec.name.clone())
 }
 
 /// Whether a name means a file.
@@ -246,7 +249,11 @@ mod tests {
         for (file, text) in NATS {
             parse(file, text).unwrap();
         }
-        assert_eq!(Catalogue::embedded().nats().len(), NATS.len());
+        let catalogue = Catalogue::embedded();
+        assert_eq!(catalogue.nats().len(), NATS.len());
+        let names: Vec<&str> = catalogue.nats().iter().map(|spec| spec.name.as_str()).collect();
+        assert!(names.starts_with(&["open", "firewall", "udp-blocked", "eim-eif", "eim-adf"]));
+        assert!(names.ends_with(&["preserving-symmetric", "sequential-symmetric", "leaky-home"]));
     }
 
     #[test]
