@@ -33,12 +33,12 @@ lab: setup build
 # another failed.
 test: setup-test
 	@mkdir -p target && : > target/skipped
-	RUST_TEST_THREADS=1 NATSCOPE_SKIPPED="$(CURDIR)/target/skipped" $(CARGO) test --profile quick --locked; \
+	RUST_TEST_THREADS=1 NATSCOPE_SKIPPED="$(CURDIR)/target/skipped" $(CARGO) test --workspace --profile quick --locked; \
 	  status=$$?; sh tests/skipped.sh target/skipped; exit $$status
 
 check:
 	$(CARGO) fmt --check
-	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --release --locked --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	  $(CARGO) deny check licenses bans sources; \
 	else \

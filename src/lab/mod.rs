@@ -3,7 +3,8 @@
 //!
 //! [`catalogue`] reads descriptions, [`plan`] gives a lab of them addresses, [`rules`] writes the
 //! nftables text of each box, [`certify`] holds a label against a measurement, and [`scenario`]
-//! says what a measurement means.
+//! says what a measurement means. [`test`] builds a lab for a test of any project, and [`skip`] says
+//! that a test could not run.
 
 pub mod catalogue;
 pub mod certify;
@@ -14,8 +15,12 @@ pub mod nft_json;
 pub mod plan;
 pub mod rules;
 pub mod scenario;
+mod skip;
 pub mod system;
 pub mod traffic;
 
 #[cfg(target_os = "linux")]
 pub mod kernel;
+#[cfg(target_os = "linux")]
+pub use kernel::testing::{TestLab, test};
+pub use skip::{pass_on, skip, skip_named};

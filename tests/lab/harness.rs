@@ -2,9 +2,9 @@
 //! it. A process is needed to enter the lab: it must be done before any thread is started.
 #![allow(clippy::disallowed_methods)] // how long the tests took is printed
 
-use crate::support::skip::{pass_on, skip_named};
 use natscope::lab::catalogue::Catalogue;
 use natscope::lab::kernel::supervisor::{self, Role, Terminal};
+use natscope::lab::{pass_on, skip_named};
 use natscope::nat::NatSpec;
 use std::panic::catch_unwind;
 use std::process::{Command, ExitCode, Stdio};

@@ -11,6 +11,12 @@ fn one_that_is_skipped() {
     skip("there is\n no such thing");
 }
 
+#[test]
+#[ignore = "skipped by a test below, in a process of its own"]
+fn one_in_the_lab() {
+    natscope::lab::test("symmetric", async |_| {});
+}
+
 /// Runs the test that is skipped, as the harness does, which keeps back what passing tests print.
 fn run(list: &Path, required: &str) -> Output {
     Command::new(std::env::current_exe().expect("this program"))
@@ -53,4 +59,22 @@ fn nothing_is_skipped_where_the_lab_is_required() {
     let output = run(&folder.path().join("list"), "1");
     assert_eq!(output.status.code(), Some(101), "{}", stdout(&output));
     assert!(stderr(&output).contains("SKIPPED: there is no such thing"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_test_in_the_lab_is_skipped_where_namespaces_are_refused() {
+    let run = |required| {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command
+            .args(["--ignored", "--exact", "skips::one_in_the_lab"])
+            .env_remove("NATSCOPE_SKIPPED");
+        // without `unshare` nothing enters them
+        command.env("PATH", "/nonexistent").env("NATSCOPE_REQUIRE_LAB", required);
+        command.output().expect("it runs")
+    };
+    let output = run("0");
+    assert!(output.status.success(), "{}", stdout(&output));
+    let told = stderr(&output);
+    assert!(told.starts_with("SKIPPED: namespaces are refused: unshare: "), "{told}");
+    assert_eq!(run("1").status.code(), Some(101));
 }

@@ -15,6 +15,7 @@ pub mod matrix;
 pub mod namespace;
 pub mod nft;
 pub mod supervisor;
+pub(super) mod testing;
 pub mod wishes;
 
 use super::plan::{ALTERNATE, BoxPlan, INTERNET_GATEWAY, Plan, SECOND, SERVER, Site};

@@ -122,7 +122,7 @@ fn leave() -> Result<(), LabError> {
 
 /// Whether parts of /proc are covered or read-only, as containers have it: a user namespace then may
 /// not mount one of its own.
-fn proc_is_partial() -> bool {
+pub(super) fn proc_is_partial() -> bool {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     // proc(5): the fifth field is where, the sixth how
     mounts.lines().any(|line| {
@@ -224,6 +224,12 @@ fn inside(descriptor: &str) -> Result<Wishes, LabError> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| refused("prctl", e))?;
     Signals::release()?;
     let wishes = watch(descriptor)?;
+    settle()?;
+    Ok(wishes)
+}
+
+/// Makes the mounts of new namespaces the lab's own, with a folder for names.
+pub(super) fn settle() -> Result<(), LabError> {
     // nothing mounted here may show outside
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .map_err(|e| refused("mounts cannot be made private", e))?;
@@ -235,7 +241,7 @@ fn inside(descriptor: &str) -> Result<Wishes, LabError> {
         match mount(Some("tmpfs"), folder, Some("tmpfs"), quiet, Some("mode=755,size=1m")) {
             Ok(()) => {
                 NAMES.get_or_init(|| PathBuf::from(folder));
-                return Ok(wishes);
+                return Ok(());
             }
             Err(e) => last = e,
         }

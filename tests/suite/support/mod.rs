@@ -9,13 +9,12 @@ pub mod faulty;
 pub mod faulty_turn;
 #[cfg(target_os = "linux")]
 pub mod netns;
-pub mod skip;
 pub mod turn;
 pub mod websocket;
 #[cfg(target_os = "linux")]
 pub mod world;
 
-pub use skip::{pass_on, skip};
+pub use natscope::lab::{pass_on, skip};
 
 use natscope::net::serve;
 use natscope::stun::responder::Sites;

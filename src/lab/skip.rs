@@ -1,4 +1,4 @@
-//! The one way to skip a test, seen and counted.
+//! The one way to skip a test, seen and counted: for tests that need what not every machine has.
 
 use std::fmt::Display;
 use std::fs::OpenOptions;
@@ -16,6 +16,9 @@ fn required() -> bool {
 }
 
 /// Says that the test of this thread is skipped, and why; the test should then return.
+///
+/// It writes `SKIPPED: reason` to stderr, past the harness that keeps back what passing tests print,
+/// and adds a line (the test, a tab, the reason) to the file that `NATSCOPE_SKIPPED` names.
 ///
 /// # Panics
 /// With `NATSCOPE_REQUIRE_LAB=1`: what this test needs must be there.
