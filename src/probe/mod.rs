@@ -3,7 +3,7 @@
 //! the run, randomness a seed.
 
 pub mod address;
-mod core;
+mod exchange;
 pub mod judge;
 pub mod loss;
 pub mod outlook;

@@ -1,6 +1,6 @@
 //! Signalling, sans-IO: how two peers exchange their descriptions through a room of two.
 //!
-//! [`Server`] holds the rooms; [`Message`] is what is said, as JSON, and `docs/signalling.md`
+//! [`Rooms`] holds the rooms; [`Message`] is what is said, as JSON, and `docs/signalling.md`
 //! documents it for other programs. Nothing is stored: what a peer says is passed on at once, or
 //! refused.
 
@@ -8,13 +8,13 @@ mod budget;
 pub mod frame;
 mod limits;
 mod message;
-mod server;
+mod rooms;
 
 pub use budget::Budget;
 pub(crate) use limits::Bucket;
 pub use limits::{Limits, Rate};
 pub use message::{Code, Message, Role, VERSION, is_room_name};
-pub use server::{ClientId, Output, Server};
+pub use rooms::{ClientId, Output, Rooms};
 
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 const NOW: Duration = Duration::from_secs(5);
 
-struct Hall(Server);
+struct Hall(Rooms);
 
 impl Hall {
     fn new(limits: Limits) -> Self {
-        Self(Server::new(limits))
+        Self(Rooms::new(limits))
     }
     fn said(&mut self) -> Vec<(u64, Result<Message, ()>)> {
         let outputs = std::iter::from_fn(|| self.0.poll());
@@ -126,9 +126,9 @@ fn every_limit_is_told_by_its_name() {
 /// One address took all 1,000 rooms in 0.3 s, and tried 2,677 names a second.
 #[test]
 fn one_source_has_its_share_of_connections_and_guesses_and_others_have_theirs() {
-    let mut server = Server::new(Limits::default());
+    let mut server = Rooms::new(Limits::default());
     let ip = |text: &str| -> IpAddr { text.parse().expect("an address") };
-    let join = |server: &mut Server, now, id, from: IpAddr, room: &str| {
+    let join = |server: &mut Rooms, now, id, from: IpAddr, room: &str| {
         let _ = server.connected(now, ClientId(id), from);
         let join = Message::Join { room: room.to_owned(), version: VERSION };
         server.received(now, ClientId(id), &join.to_json());
@@ -212,7 +212,7 @@ proptest! {
         noise in any::<String>(),
     ) {
         let limits = Limits { rooms: 2, clients: 5, burst: 10, ..Limits::default() };
-        let mut server = Server::new(limits);
+        let mut server = Rooms::new(limits);
         let mut now = Duration::ZERO;
         for (client, what, ms) in steps {
             now += Duration::from_millis(ms * 50);

@@ -6,6 +6,7 @@ use super::nat::NatBox;
 use super::queue::Queue;
 use super::relay::TurnServer;
 use crate::ice::{Agent, Config, Description, Event, Kind, Outcome, Output, Pace, Policy, Role};
+use crate::nat::pair::End;
 use crate::nat::{NatSpec, Translation};
 use crate::turn;
 use rand::rngs::StdRng;
@@ -23,30 +24,6 @@ const MOST_POLLS: u32 = 1_000_000;
 /// No attempt takes so long.
 const END: Duration = Duration::from_secs(1000);
 
-/// One of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The offering one.
-    A,
-    /// The answering one.
-    B,
-}
-
-impl Side {
-    /// The other one.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::A => Self::B,
-            Self::B => Self::A,
-        }
-    }
-
-    const fn index(self) -> usize {
-        self as usize
-    }
-}
-
 /// The whole description. The same description gives the same run but for what rice-proto draws:
 /// transaction ids and tie-breakers, which decide nothing here.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,8 +34,8 @@ pub struct Meeting {
     pub nats: [NatSpec; 2],
     /// From each host to the internet, and from there to the other; both ways.
     pub link: Link,
-    /// Who sends first.
-    pub first: Side,
+    /// Who sends first; A makes the offer.
+    pub first: End,
     /// The other side starts so long after the first check has left.
     pub lag: Duration,
     /// Both have the relay.
@@ -92,11 +69,11 @@ pub enum Unended {
 #[derive(Debug)]
 enum Packet {
     /// At the inner side of a side's first box.
-    Out(Side, SocketAddr, SocketAddr, Vec<u8>),
+    Out(End, SocketAddr, SocketAddr, Vec<u8>),
     /// In the internet.
     Net(SocketAddr, SocketAddr, Vec<u8>),
     /// At the host.
-    Home(Side, SocketAddr, SocketAddr, Vec<u8>),
+    Home(End, SocketAddr, SocketAddr, Vec<u8>),
 }
 
 struct Host {
@@ -125,14 +102,14 @@ impl Meeting {
     /// When they come to no end.
     pub fn run(&self) -> Result<Met, Unended> {
         let mut rng = StdRng::seed_from_u64(self.seed);
-        let hosts = [self.host(Side::A, &mut rng), self.host(Side::B, &mut rng)];
+        let hosts = [self.host(End::A, &mut rng), self.host(End::B, &mut rng)];
         let relay = TurnServer::new(SERVERS[0], rng.random());
         Run { meeting: self, rng, hosts, relay, queue: Queue::new(), polls: 0 }.go()
     }
 
-    fn host(&self, side: Side, rng: &mut StdRng) -> Host {
-        let spec = &self.nats[side.index()];
-        let number = if side == Side::A { 1 } else { 2 };
+    fn host(&self, side: End, rng: &mut StdRng) -> Host {
+        let spec = &self.nats[side as usize];
+        let number = if side == End::A { 1 } else { 2 };
         let translates = spec.stack().any(|layer| layer.translation == Translation::Nat);
         let ip = if translates {
             Ipv4Addr::new(192, 168, number, 2)
@@ -141,7 +118,7 @@ impl Meeting {
         };
         let local = SocketAddr::new(ip.into(), rng.random_range(32_768..=60_999));
         let to_relay = SocketAddr::new(ip.into(), rng.random_range(20_000..=32_767));
-        let role = if side == Side::A { Role::Controlling } else { Role::Controlled };
+        let role = if side == End::A { Role::Controlling } else { Role::Controlled };
         let server = turn::Server {
             uri: format!("turn:{}", SERVERS[0]),
             name: String::new(),
@@ -186,7 +163,7 @@ impl Run<'_> {
     fn go(mut self) -> Result<Met, Unended> {
         let mut now = Duration::ZERO;
         loop {
-            let mut wait = self.agent(now, Side::A)?.min(self.agent(now, Side::B)?);
+            let mut wait = self.agent(now, End::A)?.min(self.agent(now, End::B)?);
             let told = self.signal(now);
             if told <= now {
                 continue;
@@ -209,13 +186,13 @@ impl Run<'_> {
     }
 
     /// Lets an agent do what it wants; when it wants to be woken.
-    fn agent(&mut self, now: Duration, side: Side) -> Result<Duration, Unended> {
+    fn agent(&mut self, now: Duration, side: End) -> Result<Duration, Unended> {
         loop {
             self.polls += 1;
             if self.polls > MOST_POLLS {
                 return Err(Unended::Spins(now));
             }
-            let host = &mut self.hosts[side.index()];
+            let host = &mut self.hosts[side as usize];
             match host.agent.poll(now) {
                 Output::Send { from, to, bytes } => self.leave(now, side, from, to, &bytes),
                 Output::Relay { bytes, .. } => {
@@ -239,7 +216,7 @@ impl Run<'_> {
         if !(of_a.complete && of_b.complete) {
             return Duration::MAX;
         }
-        let first = self.meeting.first.index();
+        let first = self.meeting.first as usize;
         if !self.hosts[first].agent.started() {
             self.hosts[0].agent.set_remote(&of_b);
             self.hosts[1].agent.set_remote(&of_a);
@@ -249,7 +226,7 @@ impl Run<'_> {
         // A side that is blocked never sends a check, but it does end.
         let ended = self.hosts[first].decided.then_some(now);
         let due = self.hosts[first].first_check.map(|at| at + self.meeting.lag).or(ended);
-        let second = &mut self.hosts[self.meeting.first.other().index()].agent;
+        let second = &mut self.hosts[self.meeting.first.other() as usize].agent;
         match due {
             Some(due) if !second.started() => {
                 if due <= now {
@@ -261,7 +238,7 @@ impl Run<'_> {
         }
     }
 
-    fn leave(&mut self, now: Duration, side: Side, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+    fn leave(&mut self, now: Duration, side: End, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         for at in self.meeting.link.arrivals(now, &mut self.rng) {
             self.queue.at(at, Packet::Out(side, from, to, bytes.to_vec()));
         }
@@ -271,7 +248,7 @@ impl Run<'_> {
         match packet {
             Packet::Out(side, from, to, bytes) => {
                 let mut source = from;
-                for layer in &mut self.hosts[side.index()].boxes {
+                for layer in &mut self.hosts[side as usize].boxes {
                     let Some(external) = layer.outbound(now, source, to) else { return };
                     source = external;
                 }
@@ -279,7 +256,7 @@ impl Run<'_> {
             }
             Packet::Net(from, to, bytes) => self.arrive(now, from, to, &bytes),
             Packet::Home(side, from, to, bytes) => {
-                let host = &mut self.hosts[side.index()];
+                let host = &mut self.hosts[side as usize];
                 if to == host.local {
                     host.agent.receive(now, to, from, &bytes);
                 } else if to == host.to_relay && from == SERVERS[0] {
@@ -307,7 +284,7 @@ impl Run<'_> {
             }
             return;
         }
-        for side in [Side::A, Side::B] {
+        for side in End::BOTH {
             if self.outer(side) == to.ip() {
                 return self.inbound(now, side, from, to, bytes);
             }
@@ -315,8 +292,8 @@ impl Run<'_> {
     }
 
     /// The address that the internet knows a side by.
-    fn outer(&self, side: Side) -> IpAddr {
-        let host = &self.hosts[side.index()];
+    fn outer(&self, side: End) -> IpAddr {
+        let host = &self.hosts[side as usize];
         let outermost = host.boxes.iter().rev().find(|layer| layer.translates());
         outermost.map_or(host.local.ip(), NatBox::external)
     }
@@ -324,13 +301,13 @@ impl Run<'_> {
     fn inbound(
         &mut self,
         now: Duration,
-        side: Side,
+        side: End,
         from: SocketAddr,
         to: SocketAddr,
         bytes: &[u8],
     ) {
         let mut target = to;
-        for layer in self.hosts[side.index()].boxes.iter_mut().rev() {
+        for layer in self.hosts[side as usize].boxes.iter_mut().rev() {
             let Some(inside) = layer.inbound(now, from, target) else { return };
             target = inside;
         }

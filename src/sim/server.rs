@@ -66,7 +66,7 @@ pub enum Emit {
 
 /// A server in operation.
 #[derive(Debug)]
-pub struct Server {
+pub struct StunServer {
     /// What it is.
     pub spec: ServerSpec,
     responder: Responder,
@@ -75,7 +75,7 @@ pub struct Server {
     filled: Duration,
 }
 
-impl Server {
+impl StunServer {
     /// A server that was asked nothing yet.
     #[must_use]
     pub fn new(spec: ServerSpec, rng: StdRng) -> Self {

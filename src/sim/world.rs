@@ -5,7 +5,7 @@ use super::bytes;
 use super::link::Link;
 use super::nat::NatBox;
 use super::queue::Queue;
-use super::server::{Emit, Fault, Server, ServerSpec};
+use super::server::{Emit, Fault, ServerSpec, StunServer};
 use crate::ground::icmp::IcmpKind;
 use crate::nat::{NatSpec, Translation};
 use crate::probe::record::Record;
@@ -100,7 +100,7 @@ struct Run<'a> {
     world: &'a World,
     rng: StdRng,
     boxes: Vec<NatBox>,
-    servers: Vec<Server>,
+    servers: Vec<StunServer>,
     queue: Queue<Event>,
     /// Local endpoint → socket.
     sockets: HashMap<SocketAddr, SocketId>,
@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
         let servers = world
             .servers
             .iter()
-            .map(|spec| Server::new(spec.clone(), StdRng::seed_from_u64(rng.random())))
+            .map(|spec| StunServer::new(spec.clone(), StdRng::seed_from_u64(rng.random())))
             .collect();
         Self {
             world,
@@ -271,7 +271,7 @@ impl<'a> Run<'a> {
 
     /// The links to and from an address, `None` when it leads nowhere.
     fn way(&self, ip: IpAddr) -> Option<(Link, Link)> {
-        let of = |server: &Server| {
+        let of = |server: &StunServer| {
             let spec = &server.spec;
             let detour = if ip == spec.primary.ip() { Duration::ZERO } else { spec.detour };
             let longer = |link: Link| Link { delay: link.delay + detour, ..link };
@@ -280,7 +280,7 @@ impl<'a> Run<'a> {
         if ip == IpAddr::from(super::server::STRANGER) {
             return self.servers.first().map(of);
         }
-        let knows = |s: &&Server| s.spec.primary.ip() == ip || s.spec.alternate.ip() == ip;
+        let knows = |s: &&StunServer| s.spec.primary.ip() == ip || s.spec.alternate.ip() == ip;
         self.servers.iter().find(knows).map(of)
     }
 

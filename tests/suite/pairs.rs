@@ -6,7 +6,7 @@ use natscope::lab::catalogue::Catalogue;
 use natscope::nat::pair::{self, End, Verdict};
 use natscope::nat::{Allocation, Filtering, Mapping, NatSpec};
 use natscope::sim::link::Link;
-use natscope::sim::peers::{Meeting, Met, Side};
+use natscope::sim::peers::{Meeting, Met};
 use std::time::Duration;
 
 fn nine() -> Vec<NatSpec> {
@@ -22,7 +22,7 @@ fn meeting(a: &NatSpec, b: &NatSpec) -> Meeting {
         seed: 1,
         nats: [a.clone(), b.clone()],
         link: Link::clean(Duration::from_micros(200)),
-        first: Side::A,
+        first: End::A,
         lag: Duration::from_millis(2),
         relay: false,
         pace: Pace::lab(),
@@ -42,12 +42,11 @@ fn connection(met: &Met) -> Connection {
 }
 
 /// Whether the pair connects without a relay when this side sends first.
-fn expected(a: &NatSpec, b: &NatSpec, first: Side) -> bool {
+fn expected(a: &NatSpec, b: &NatSpec, first: End) -> bool {
     let forecast = pair::forecast(a, b);
-    let end = if first == Side::A { End::A } else { End::B };
     match forecast.verdict {
         Verdict::Stun => true,
-        Verdict::OrderDependent => forecast.first == Some(end),
+        Verdict::OrderDependent => forecast.first == Some(first),
         Verdict::Turn | Verdict::None => false,
     }
 }
@@ -56,7 +55,7 @@ fn expected(a: &NatSpec, b: &NatSpec, first: Side) -> bool {
 fn all(nats: &[NatSpec], mut check: impl FnMut(&Meeting, bool)) {
     for a in nats {
         for b in nats {
-            for first in [Side::A, Side::B] {
+            for first in End::BOTH {
                 check(&Meeting { first, ..meeting(a, b) }, expected(a, b, first));
             }
         }
@@ -185,7 +184,7 @@ fn lost_and_late_packets_change_no_verdict() {
             (&symmetric, &symmetric, true),
             (&symmetric, &cone, true),
         ] {
-            for first in [Side::A, Side::B] {
+            for first in End::BOTH {
                 let meeting = Meeting { seed, link, first, relay, ..meeting(a, b) };
                 let met = run(&meeting);
                 let [from_a, from_b] = &met.outcomes;

@@ -26,18 +26,18 @@
 //!
 //! [`forecast`] is for two descriptions; [`outlook`] for two ends of which not all is known.
 
+mod behaviour;
 mod outlook;
 mod peer;
-mod side;
 
+pub use behaviour::{Bar, Reason, Way};
 pub use outlook::{Hinge, Open, Outlook, Possible, Standing, outlook};
 pub use peer::PeerKind;
-pub use side::{Bar, Reason, Way};
 
 use super::NatSpec;
+use behaviour::Behaviour;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use side::Side;
 use std::fmt;
 
 /// What a pair of peers needs.
@@ -118,7 +118,7 @@ pub struct Forecast {
 /// and TCP.
 #[must_use]
 pub fn forecast(a: &NatSpec, b: &NatSpec) -> Forecast {
-    let (outcome, reason) = side::judge([Side::of(a), Side::of(b)]);
+    let (outcome, reason) = behaviour::judge([Behaviour::of(a), Behaviour::of(b)]);
     let because = reason.named([&a.name, &b.name], ["a", "b"]);
     Forecast { verdict: outcome.verdict, first: outcome.first, because }
 }

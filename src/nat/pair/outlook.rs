@@ -1,7 +1,7 @@
 //! The forecast for two ends of which not everything is known: of every behaviour that each may
 //! have. Where all come to one verdict, that is the verdict.
 
-use super::side::{self, Outcome, Reason, Side};
+use super::behaviour::{self, Behaviour, Outcome, Reason};
 use super::{End, Verdict};
 use crate::nat::{Allocation, Bug, Classic, Filtering, Mapping, NatSpec, Scope, Translation};
 use std::sync::LazyLock;
@@ -37,7 +37,7 @@ struct Candidate {
     udp: bool,
     mapping: Mapping,
     filtering: Filtering,
-    side: Side,
+    behaviour: Behaviour,
 }
 
 /// A behaviour of one box, and what it comes to.
@@ -115,7 +115,7 @@ impl Candidate {
             udp: !truth.udp_blocked,
             mapping: truth.mapping,
             filtering: truth.filtering,
-            side: Side::of(spec),
+            behaviour: Behaviour::of(spec),
         }
     }
 }
@@ -239,7 +239,7 @@ pub fn outlook(a: &Standing, b: &Standing) -> Outlook {
     let outcomes: Vec<(Outcome, Reason)> = a
         .candidates
         .iter()
-        .flat_map(|a| b.candidates.iter().map(|b| side::judge([a.side, b.side])))
+        .flat_map(|a| b.candidates.iter().map(|b| behaviour::judge([a.behaviour, b.behaviour])))
         .collect();
     let possible = verdicts(outcomes.iter().map(|(outcome, _)| *outcome));
     let deciding =
@@ -278,8 +278,8 @@ fn with(ends: [&Standing; 2], end: End, own: &[&Candidate]) -> Vec<Verdict> {
     let other = if end == End::A { b } else { a };
     verdicts(own.iter().flat_map(|own| {
         other.candidates.iter().map(|other| match end {
-            End::A => side::judge([own.side, other.side]).0,
-            End::B => side::judge([other.side, own.side]).0,
+            End::A => behaviour::judge([own.behaviour, other.behaviour]).0,
+            End::B => behaviour::judge([other.behaviour, own.behaviour]).0,
         })
     }))
 }

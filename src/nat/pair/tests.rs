@@ -132,7 +132,7 @@ fn kinds_of_peer_behave_as_the_catalogue_says() {
         };
         let described = nat(name);
         if kind != PeerKind::UdpBlocked {
-            assert_eq!(Side::of(&kind.spec()), Side::of(&described), "{kind}");
+            assert_eq!(Behaviour::of(&kind.spec()), Behaviour::of(&described), "{kind}");
         }
         assert_eq!(kind.spec().truth().classic, kind.classic());
         assert_eq!(described.truth().classic, kind.classic());

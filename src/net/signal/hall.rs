@@ -16,7 +16,7 @@ pub(super) struct Hall {
 }
 
 struct Inner {
-    server: signal::Server,
+    server: signal::Rooms,
     budget: Budget,
     queues: HashMap<ClientId, Sender>,
     next: u64,
@@ -54,7 +54,7 @@ impl Hall {
     pub fn new(limits: Limits) -> Self {
         let inner = Inner {
             budget: Budget::new(&limits),
-            server: signal::Server::new(limits),
+            server: signal::Rooms::new(limits),
             queues: HashMap::new(),
             next: 0,
         };
@@ -93,7 +93,7 @@ impl Hall {
     }
 
     /// Lets the rooms do something, and hands out what comes of it.
-    pub fn act(&self, what: impl FnOnce(&mut signal::Server, Duration)) {
+    pub fn act(&self, what: impl FnOnce(&mut signal::Rooms, Duration)) {
         let mut inner = self.locked();
         what(&mut inner.server, self.now());
         inner.hand_out();

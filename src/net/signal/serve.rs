@@ -119,7 +119,7 @@ impl Server {
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                _ = clock.tick() => self.hall.act(signal::Server::tick),
+                _ = clock.tick() => self.hall.act(signal::Rooms::tick),
                 Some(_) = tasks.join_next() => {}
                 accepted = self.listener.accept() => {
                     let Ok((stream, from)) = accepted else {

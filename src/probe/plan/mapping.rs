@@ -3,7 +3,7 @@
 
 use super::window::{Window, asked_for, filter};
 use super::{Phase, Server, plain};
-use crate::probe::core::{Core, Planned, Socket};
+use crate::probe::exchange::{Exchange, Planned, Socket};
 use crate::probe::transaction::Role;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,23 +34,23 @@ impl Server {
 
 /// The alternate whose silence the filtering verdict rests on, and which therefore sent the filter
 /// socket what the NAT may have refused.
-fn suspect(core: &Core, index: usize, server: &Server) -> Option<SocketAddr> {
-    let silent_port = server.port.filter(|_| !core.was_answered(index, Role::FilterPort));
-    if core.was_answered(index, Role::FilterBoth) {
+fn suspect(exchange: &Exchange, index: usize, server: &Server) -> Option<SocketAddr> {
+    let silent_port = server.port.filter(|_| !exchange.was_answered(index, Role::FilterPort));
+    if exchange.was_answered(index, Role::FilterBoth) {
         server.both
     } else {
         silent_port.or(server.both)
     }
 }
 
-pub(super) fn begin(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
-    if core.socket(mapping) == Socket::Failed || !core.was_answered(index, Role::Contact) {
+pub(super) fn begin(exchange: &mut Exchange, index: usize, server: &mut Server, mapping: usize) {
+    if exchange.socket(mapping) == Socket::Failed || !exchange.was_answered(index, Role::Contact) {
         server.phase = Phase::Done;
         return;
     }
     // Where neither alternate got through, the other port may be closed on the way. Then the filter
     // test must be made from the other address, which nothing may touch before.
-    let silent = |role| !core.was_answered(index, role);
+    let silent = |role| !exchange.was_answered(index, role);
     server.later.both = server.port.is_some()
         && server.both.is_some()
         && silent(Role::FilterBoth)
@@ -60,41 +60,41 @@ pub(super) fn begin(core: &mut Core, index: usize, server: &mut Server, mapping:
         (Role::MapPrimary, Some(server.address), mapping),
         (Role::MapBoth, both, mapping),
         (Role::MapPort, server.port, mapping),
-        (Role::Poison, suspect(core, index, server), server.socket),
+        (Role::Poison, suspect(exchange, index, server), server.socket),
     ];
-    let mut at = core.now;
+    let mut at = exchange.now;
     for (role, to, socket) in targets {
         if let Some(to) = to {
-            core.plan(Planned { not_before: at, ..plain(role, index, socket, to, core) });
+            exchange.plan(Planned { not_before: at, ..plain(role, index, socket, to, exchange) });
             at += APART;
         }
     }
-    let kept = core.mapped(index, Role::Contact).map(|m| m.port())
-        == core.local(server.socket).map(|l| l.port());
+    let kept = exchange.mapped(index, Role::Contact).map(|m| m.port())
+        == exchange.local(server.socket).map(|l| l.port());
     if !kept {
-        server.extra = Some(core.open(server.address));
+        server.extra = Some(exchange.open(server.address));
     }
     server.phase = Phase::Mapping;
 }
 
-pub(super) fn mapped(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
+pub(super) fn mapped(exchange: &mut Exchange, index: usize, server: &mut Server, mapping: usize) {
     if server.later.both {
-        if core.was_answered(index, Role::MapPort) {
-            ask_both(core, index, server, mapping);
-        } else if looks_dead(core, index, Role::MapPort) {
-            test_again(core, index, server);
+        if exchange.was_answered(index, Role::MapPort) {
+            ask_both(exchange, index, server, mapping);
+        } else if looks_dead(exchange, index, Role::MapPort) {
+            test_again(exchange, index, server);
             return;
         }
     } else if server.both.is_some() && !server.later.address {
-        let dead = |role| looks_dead(core, index, role);
-        let undecided = core.was_answered(index, Role::FilterPort)
-            && !core.was_answered(index, Role::FilterBoth);
+        let dead = |role| looks_dead(exchange, index, role);
+        let undecided = exchange.was_answered(index, Role::FilterPort)
+            && !exchange.was_answered(index, Role::FilterBoth);
         if dead(Role::MapBoth) && undecided && !server.later.tested {
-            test_again(core, index, server);
+            test_again(exchange, index, server);
             return;
         }
         if dead(Role::MapBoth) || dead(Role::MapPort) {
-            ask_address(core, index, server, mapping);
+            ask_address(exchange, index, server, mapping);
         }
     }
     let needed = [
@@ -103,63 +103,69 @@ pub(super) fn mapped(core: &mut Core, index: usize, server: &mut Server, mapping
         (Role::MapPort, server.port.is_some()),
         (Role::MapAddress, server.later.address),
     ];
-    if needed.iter().any(|&(role, wanted)| wanted && !core.is_settled(index, role)) {
+    if needed.iter().any(|&(role, wanted)| wanted && !exchange.is_settled(index, role)) {
         return;
     }
-    for role in wanted_controls(core, index, server) {
-        plan_control(core, index, server, mapping, role);
+    for role in wanted_controls(exchange, index, server) {
+        plan_control(exchange, index, server, mapping, role);
     }
-    plan_extra(core, index, server);
+    plan_extra(exchange, index, server);
     server.phase = Phase::Controls;
-    controls(core, index, server);
+    controls(exchange, index, server);
 }
 
 /// Whether this endpoint has left enough tries unanswered.
-fn looks_dead(core: &Core, index: usize, role: Role) -> bool {
-    let Some(asked) = core.find(index, role) else { return false };
-    !core.was_answered(index, role)
-        && (core.live[asked].settled || core.record.transactions[asked].sent.len() > LOOKS_DEAD)
+fn looks_dead(exchange: &Exchange, index: usize, role: Role) -> bool {
+    let Some(asked) = exchange.find(index, role) else { return false };
+    !exchange.was_answered(index, role)
+        && (exchange.live[asked].settled
+            || exchange.record.transactions[asked].sent.len() > LOOKS_DEAD)
 }
 
-fn test_again(core: &mut Core, index: usize, server: &mut Server) {
+fn test_again(exchange: &mut Exchange, index: usize, server: &mut Server) {
     server.window = Window::again();
     server.later.tested = true;
     server.phase = Phase::Again;
-    filter(core, index, server);
+    filter(exchange, index, server);
 }
 
 /// Goes on with the second filter test; when it is over, with what had to wait for it.
-pub(super) fn second_test(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
-    if !filter(core, index, server) {
+pub(super) fn second_test(
+    exchange: &mut Exchange,
+    index: usize,
+    server: &mut Server,
+    mapping: usize,
+) {
+    if !filter(exchange, index, server) {
         return;
     }
     if server.later.both {
-        ask_both(core, index, server, mapping);
+        ask_both(exchange, index, server, mapping);
     }
-    ask_address(core, index, server, mapping);
+    ask_address(exchange, index, server, mapping);
     server.phase = Phase::Mapping;
 }
 
-fn ask_both(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
+fn ask_both(exchange: &mut Exchange, index: usize, server: &mut Server, mapping: usize) {
     server.later.both = false;
     if let Some(to) = server.both {
-        core.plan(plain(Role::MapBoth, index, mapping, to, core));
+        exchange.plan(plain(Role::MapBoth, index, mapping, to, exchange));
     }
 }
 
-fn ask_address(core: &mut Core, index: usize, server: &mut Server, mapping: usize) {
+fn ask_address(exchange: &mut Exchange, index: usize, server: &mut Server, mapping: usize) {
     server.later.address = true;
     if let Some(to) = server.other_address() {
-        let request = plain(Role::MapAddress, index, mapping, to, core);
-        core.plan(Planned { not_before: core.now + APART, ..request });
+        let request = plain(Role::MapAddress, index, mapping, to, exchange);
+        exchange.plan(Planned { not_before: exchange.now + APART, ..request });
     }
 }
 
 /// Silence on the other port alone proves the strictest filter; otherwise the other address is to
 /// be controlled, at the port of it that lives.
-fn wanted_controls(core: &Core, index: usize, server: &Server) -> Vec<Role> {
-    let lives = |role| core.was_answered(index, role);
-    let silent = |role| core.find(index, role).is_some() && !lives(role);
+fn wanted_controls(exchange: &Exchange, index: usize, server: &Server) -> Vec<Role> {
+    let lives = |role| exchange.was_answered(index, role);
+    let silent = |role| exchange.find(index, role).is_some() && !lives(role);
     if lives(Role::FilterBoth) || lives(Role::FilterAddress) {
         return Vec::new();
     }
@@ -174,35 +180,43 @@ fn wanted_controls(core: &Core, index: usize, server: &Server) -> Vec<Role> {
     wanted
 }
 
-fn plan_extra(core: &mut Core, index: usize, server: &mut Server) {
+fn plan_extra(exchange: &mut Exchange, index: usize, server: &mut Server) {
     let Some(extra) = server.extra else { return };
     // Three mappings show how ports are chosen; a dependent mapping has shown them already.
-    let primary = core.mapped(index, Role::MapPrimary);
+    let primary = exchange.mapped(index, Role::MapPrimary);
     let dependent = [Role::MapBoth, Role::MapPort, Role::MapAddress]
         .iter()
-        .any(|&role| core.mapped(index, role).is_some_and(|m| Some(m) != primary));
-    if dependent || core.socket(extra) != Socket::Open {
+        .any(|&role| exchange.mapped(index, role).is_some_and(|m| Some(m) != primary));
+    if dependent || exchange.socket(extra) != Socket::Open {
         server.extra = None;
     } else {
-        let request = plain(Role::Extra, index, extra, server.address, core);
-        core.plan(request);
+        let request = plain(Role::Extra, index, extra, server.address, exchange);
+        exchange.plan(request);
     }
 }
 
 /// The pinhole control: an answer that must come in, because this socket has sent to where it
 /// comes from.
-fn plan_control(core: &mut Core, index: usize, server: &Server, mapping: usize, role: Role) {
+fn plan_control(
+    exchange: &mut Exchange,
+    index: usize,
+    server: &Server,
+    mapping: usize,
+    role: Role,
+) {
     let opened = match role {
         Role::ControlPort => Role::MapPort,
         Role::ControlAddress => Role::MapAddress,
         _ => Role::MapBoth,
     };
-    let (Some((change, from)), Some(here), Some(there)) =
-        (asked_for(server, role), core.mapped(index, Role::MapPrimary), core.mapped(index, opened))
-    else {
+    let (Some((change, from)), Some(here), Some(there)) = (
+        asked_for(server, role),
+        exchange.mapped(index, Role::MapPrimary),
+        exchange.mapped(index, opened),
+    ) else {
         return;
     };
-    let mut request = plain(role, index, mapping, server.address, core);
+    let mut request = plain(role, index, mapping, server.address, exchange);
     request.change = change;
     request.expected_from = from;
     if here.port() != there.port() {
@@ -210,16 +224,16 @@ fn plan_control(core: &mut Core, index: usize, server: &Server, mapping: usize, 
     }
     // With another external address for the alternate, no answer can be sent there.
     if here.ip() == there.ip() {
-        core.plan(request);
+        exchange.plan(request);
     }
 }
 
-pub(super) fn controls(core: &mut Core, index: usize, server: &mut Server) {
+pub(super) fn controls(exchange: &mut Exchange, index: usize, server: &mut Server) {
     let roles =
         [Role::ControlPort, Role::ControlBoth, Role::ControlAddress, Role::Poison, Role::Extra];
     let open = roles.iter().any(|&role| {
-        core.is_waiting(index, role)
-            || core.find(index, role).is_some_and(|test| !core.live[test].settled)
+        exchange.is_waiting(index, role)
+            || exchange.find(index, role).is_some_and(|test| !exchange.live[test].settled)
     });
     if !open {
         server.phase = Phase::Done;

@@ -16,7 +16,7 @@
 //! asked for at the very mapping that was opened toward the alternate.
 
 use super::address::{check_other, check_port, may_follow};
-use super::core::{Core, Planned, Socket};
+use super::exchange::{Exchange, Planned, Socket};
 use super::record::ServerRecord;
 use super::transaction::{Role, Schedule};
 use crate::stun::Change;
@@ -72,10 +72,10 @@ pub(super) struct Plan {
 }
 
 impl Server {
-    fn new(core: &mut Core, address: SocketAddr) -> Self {
+    fn new(exchange: &mut Exchange, address: SocketAddr) -> Self {
         Self {
             address,
-            socket: core.open(address),
+            socket: exchange.open(address),
             phase: Phase::Contact,
             both: None,
             port: None,
@@ -87,36 +87,37 @@ impl Server {
 }
 
 impl Plan {
-    pub fn new(core: &mut Core) -> Self {
-        let addresses: Vec<SocketAddr> = core.record.servers.iter().map(|s| s.address).collect();
-        let servers = addresses.into_iter().map(|address| Server::new(core, address)).collect();
+    pub fn new(exchange: &mut Exchange) -> Self {
+        let addresses: Vec<SocketAddr> =
+            exchange.record.servers.iter().map(|s| s.address).collect();
+        let servers = addresses.into_iter().map(|address| Server::new(exchange, address)).collect();
         Self { servers, mapping: None }
     }
 
     /// A server that sends its clients to another one (300) has that one asked in its place, once.
-    fn follow(&mut self, core: &mut Core) {
+    fn follow(&mut self, exchange: &mut Exchange) {
         for index in 0..self.servers.len() {
-            let Some((from, to)) = redirect(core, index) else { continue };
+            let Some((from, to)) = redirect(exchange, index) else { continue };
             let known = |server: &ServerRecord| server.address == to;
-            if may_follow(from, to).is_ok() && !core.record.servers.iter().any(known) {
+            if may_follow(from, to).is_ok() && !exchange.record.servers.iter().any(known) {
                 let uri = format!("stun:{to}");
-                core.add_server(ServerRecord { uri, address: to, sent_by: Some(from) });
-                self.servers.push(Server::new(core, to));
+                exchange.add_server(ServerRecord { uri, address: to, sent_by: Some(from) });
+                self.servers.push(Server::new(exchange, to));
             }
         }
     }
 
     /// Does what can be done now; true when there is nothing left to do.
-    pub fn advance(&mut self, core: &mut Core) -> bool {
+    pub fn advance(&mut self, exchange: &mut Exchange) -> bool {
         for (index, server) in self.servers.iter_mut().enumerate() {
             match server.phase {
-                Phase::Contact => contact(core, index, server),
-                Phase::Filter => window::first_test(core, index, server),
+                Phase::Contact => contact(exchange, index, server),
+                Phase::Filter => window::first_test(exchange, index, server),
                 _ => {}
             }
         }
         if self.mapping.is_none() {
-            self.follow(core);
+            self.follow(exchange);
         }
         if self.servers.iter().any(|s| s.phase < Phase::Ready) {
             return false;
@@ -124,47 +125,47 @@ impl Plan {
         let Some(socket) = self.mapping else {
             let toward = self.servers.iter().enumerate();
             let alive =
-                toward.filter(|(i, _)| core.was_answered(*i, Role::Contact)).map(|(_, s)| s);
+                toward.filter(|(i, _)| exchange.was_answered(*i, Role::Contact)).map(|(_, s)| s);
             let Some(first) = alive.map(|s| s.address).next() else { return true };
-            self.mapping = Some(core.open_fixed(first));
+            self.mapping = Some(exchange.open_fixed(first));
             return false;
         };
-        if core.socket(socket) == Socket::Opening {
+        if exchange.socket(socket) == Socket::Opening {
             return false;
         }
         for (index, server) in self.servers.iter_mut().enumerate() {
             match server.phase {
-                Phase::Ready => mapping::begin(core, index, server, socket),
-                Phase::Mapping => mapping::mapped(core, index, server, socket),
-                Phase::Again => mapping::second_test(core, index, server, socket),
-                Phase::Controls => mapping::controls(core, index, server),
+                Phase::Ready => mapping::begin(exchange, index, server, socket),
+                Phase::Mapping => mapping::mapped(exchange, index, server, socket),
+                Phase::Again => mapping::second_test(exchange, index, server, socket),
+                Phase::Controls => mapping::controls(exchange, index, server),
                 _ => {}
             }
         }
         self.servers.iter().all(|s| s.phase == Phase::Done)
     }
 
-    pub fn next_wake(&self, core: &Core) -> Option<Duration> {
+    pub fn next_wake(&self, exchange: &Exchange) -> Option<Duration> {
         let testing = |s: &&Server| matches!(s.phase, Phase::Filter | Phase::Again);
         let slots = self.servers.iter().filter(testing).filter_map(|s| s.window.next_wake());
         let contacts = self.servers.iter().enumerate();
         let tcp = contacts
-            .filter(|(i, s)| s.phase == Phase::Contact && core.find(*i, Role::Tcp).is_none())
-            .filter_map(|(i, _)| began(core, i, Role::Contact).map(|t| t + TCP_AFTER))
-            .filter(|&t| t > core.now);
+            .filter(|(i, s)| s.phase == Phase::Contact && exchange.find(*i, Role::Tcp).is_none())
+            .filter_map(|(i, _)| began(exchange, i, Role::Contact).map(|t| t + TCP_AFTER))
+            .filter(|&t| t > exchange.now);
         let given_up = self.servers.iter().enumerate();
         let given_up = given_up
-            .filter(|(i, s)| s.phase == Phase::Contact && !core.is_settled(*i, Role::Contact))
-            .filter_map(|(i, _)| patience(core, i))
-            .filter(|&t| t > core.now);
+            .filter(|(i, s)| s.phase == Phase::Contact && !exchange.is_settled(*i, Role::Contact))
+            .filter_map(|(i, _)| patience(exchange, i))
+            .filter(|&t| t > exchange.now);
         slots.chain(tcp).chain(given_up).min()
     }
 }
 
 /// Where a server that was asked sends its clients, and the server.
-fn redirect(core: &Core, index: usize) -> Option<(SocketAddr, SocketAddr)> {
-    let server = core.record.servers.get(index)?;
-    let contact = &core.record.transactions[core.find(index, Role::Contact)?];
+fn redirect(exchange: &Exchange, index: usize) -> Option<(SocketAddr, SocketAddr)> {
+    let server = exchange.record.servers.get(index)?;
+    let contact = &exchange.record.transactions[exchange.find(index, Role::Contact)?];
     let said = contact.rejected.iter().find(|r| r.from == contact.server && r.code == Some(300))?;
     let first = server.sent_by.is_none() && contact.received.is_none();
     Some((server.address, said.alternate.filter(|_| first)?))
@@ -174,29 +175,29 @@ fn redirect(core: &Core, index: usize) -> Option<(SocketAddr, SocketAddr)> {
 /// UDP, nor this one over TCP, until the budget is spent: the first answer may come after seconds.
 /// Otherwise as long as its tries last, or twice the time of the slowest answer, so that one dead
 /// server does not hold up the others.
-fn patience(core: &Core, index: usize) -> Option<Duration> {
-    let began = began(core, index, Role::Contact)?;
+fn patience(exchange: &Exchange, index: usize) -> Option<Duration> {
+    let began = began(exchange, index, Role::Contact)?;
     let usual = began + USUAL;
-    let slowest = (0..core.record.servers.len()).filter_map(|i| heard(core, i)).max();
-    let until = match (slowest, tcp(core, index)) {
+    let slowest = (0..exchange.record.servers.len()).filter_map(|i| heard(exchange, i)).max();
+    let until = match (slowest, tcp(exchange, index)) {
         (Some(slowest), _) => began + slowest * 2 + Duration::from_millis(500),
         (None, Some(took)) => began + took * 4,
-        (None, None) => core.budget.saturating_sub(MARGIN),
+        (None, None) => exchange.budget.saturating_sub(MARGIN),
     };
     Some(until.max(usual))
 }
 
 /// How long the first sign of life of a server took.
-fn heard(core: &Core, index: usize) -> Option<Duration> {
-    let contact = &core.record.transactions[core.find(index, Role::Contact)?];
+fn heard(exchange: &Exchange, index: usize) -> Option<Duration> {
+    let contact = &exchange.record.transactions[exchange.find(index, Role::Contact)?];
     let answer = contact.received.as_ref().map(|reply| reply.at);
     let at = answer.or_else(|| contact.rejected.first().map(|r| r.at))?;
     Some(since(at - contact.sent.first()?))
 }
 
 /// How long the server took to answer over TCP.
-fn tcp(core: &Core, index: usize) -> Option<Duration> {
-    let tcp = &core.record.transactions[core.find(index, Role::Tcp)?];
+fn tcp(exchange: &Exchange, index: usize) -> Option<Duration> {
+    let tcp = &exchange.record.transactions[exchange.find(index, Role::Tcp)?];
     Some(since(tcp.received.as_ref()?.at - tcp.sent.first()?))
 }
 
@@ -206,12 +207,12 @@ fn since(ms: f64) -> Duration {
 }
 
 /// When the transaction of this role was first sent.
-fn began(core: &Core, server: usize, role: Role) -> Option<Duration> {
-    let sent = *core.record.transactions[core.find(server, role)?].sent.first()?;
+fn began(exchange: &Exchange, server: usize, role: Role) -> Option<Duration> {
+    let sent = *exchange.record.transactions[exchange.find(server, role)?].sent.first()?;
     Some(Duration::from_micros(crate::probe::whole(sent * 1000.0)))
 }
 
-fn plain(role: Role, server: usize, socket: usize, to: SocketAddr, core: &Core) -> Planned {
+fn plain(role: Role, server: usize, socket: usize, to: SocketAddr, exchange: &Exchange) -> Planned {
     Planned {
         role,
         server,
@@ -220,56 +221,56 @@ fn plain(role: Role, server: usize, socket: usize, to: SocketAddr, core: &Core) 
         expected_from: to,
         change: Change::NONE,
         response_port: None,
-        schedule: Schedule::Backoff { gap: core.gap(server), tries: TRIES },
-        not_before: core.now,
+        schedule: Schedule::Backoff { gap: exchange.gap(server), tries: TRIES },
+        not_before: exchange.now,
     }
 }
 
-fn contact(core: &mut Core, index: usize, server: &mut Server) {
-    if core.socket(server.socket) == Socket::Opening {
+fn contact(exchange: &mut Exchange, index: usize, server: &mut Server) {
+    if exchange.socket(server.socket) == Socket::Opening {
         return;
     }
-    let Some(contact) = core.find(index, Role::Contact) else {
-        if !core.is_waiting(index, Role::Contact) {
-            let mut request = plain(Role::Contact, index, server.socket, server.address, core);
-            request.schedule = Schedule::Patient { gap: core.gap(index), tries: TRIES };
-            core.plan(request);
+    let Some(contact) = exchange.find(index, Role::Contact) else {
+        if !exchange.is_waiting(index, Role::Contact) {
+            let mut request = plain(Role::Contact, index, server.socket, server.address, exchange);
+            request.schedule = Schedule::Patient { gap: exchange.gap(index), tries: TRIES };
+            exchange.plan(request);
         }
         return;
     };
-    if core.was_answered(index, Role::Contact) {
-        learn_alternates(core, contact, server);
+    if exchange.was_answered(index, Role::Contact) {
+        learn_alternates(exchange, contact, server);
         server.phase =
             if server.port.or(server.both).is_some() { Phase::Filter } else { Phase::Ready };
         if server.phase == Phase::Filter {
             server.window = Window::first(server);
-            window::first_test(core, index, server);
+            window::first_test(exchange, index, server);
         }
         return;
     }
-    if patience(core, index).is_some_and(|until| until <= core.now) {
-        core.settle(contact);
+    if patience(exchange, index).is_some_and(|until| until <= exchange.now) {
+        exchange.settle(contact);
     }
-    let settled = core.is_settled(index, Role::Contact);
+    let settled = exchange.is_settled(index, Role::Contact);
     // It lives and said no, or nothing could be sent at all: TCP would show nothing more.
-    let t = &core.record.transactions[contact];
+    let t = &exchange.record.transactions[contact];
     if settled && (t.sent.is_empty() || t.rejected.iter().any(|r| r.from == t.server)) {
         server.phase = Phase::Ready;
         return;
     }
-    let late = began(core, index, Role::Contact).is_some_and(|t| core.now >= t + TCP_AFTER);
-    if core.find(index, Role::Tcp).is_none() && !core.is_waiting(index, Role::Tcp) {
+    let late = began(exchange, index, Role::Contact).is_some_and(|t| exchange.now >= t + TCP_AFTER);
+    if exchange.find(index, Role::Tcp).is_none() && !exchange.is_waiting(index, Role::Tcp) {
         if late || settled {
-            let request = plain(Role::Tcp, index, server.socket, server.address, core);
-            core.plan(request);
+            let request = plain(Role::Tcp, index, server.socket, server.address, exchange);
+            exchange.plan(request);
         }
-    } else if settled && core.is_settled(index, Role::Tcp) {
+    } else if settled && exchange.is_settled(index, Role::Tcp) {
         server.phase = Phase::Ready;
     }
 }
 
-fn learn_alternates(core: &Core, contact: usize, server: &mut Server) {
-    let Some(reply) = &core.record.transactions[contact].received else { return };
+fn learn_alternates(exchange: &Exchange, contact: usize, server: &mut Server) {
+    let Some(reply) = &exchange.record.transactions[contact].received else { return };
     let Some(other) = reply.other else { return };
     server.both = check_other(server.address, other).is_ok().then_some(other);
     server.port = check_port(server.address, other)

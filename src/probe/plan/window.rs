@@ -2,7 +2,7 @@
 //! heartbeat that shows that the socket works.
 
 use super::{Phase, Server, plain};
-use crate::probe::core::Core;
+use crate::probe::exchange::Exchange;
 use crate::probe::loss;
 use crate::probe::transaction::{Role, Schedule, ms};
 use crate::stun::Change;
@@ -58,39 +58,39 @@ impl Window {
 }
 
 /// Goes on with the first filter test; when it is over, the server is ready for the second part.
-pub(super) fn first_test(core: &mut Core, index: usize, server: &mut Server) {
-    if filter(core, index, server) {
+pub(super) fn first_test(exchange: &mut Exchange, index: usize, server: &mut Server) {
+    if filter(exchange, index, server) {
         server.phase = Phase::Ready;
     }
 }
 
 /// Sends one try per slot, the transactions in turn and in random order, so that a server that
 /// limits its rate cannot swallow always the same one. True when the test is over.
-pub(super) fn filter(core: &mut Core, index: usize, server: &mut Server) -> bool {
-    let all_over = server.window.tests.iter().all(|&role| core.is_settled(index, role));
+pub(super) fn filter(exchange: &mut Exchange, index: usize, server: &mut Server) -> bool {
+    let all_over = server.window.tests.iter().all(|&role| exchange.is_settled(index, role));
     // An answer from the other address settles the question: nothing is filtered.
     let open = [Role::FilterBoth, Role::FilterAddress]
         .iter()
-        .any(|role| server.window.tests.contains(role) && core.was_answered(index, *role));
-    if open || all_over || server.window.closing.is_some_and(|t| t <= core.now) {
+        .any(|role| server.window.tests.contains(role) && exchange.was_answered(index, *role));
+    if open || all_over || server.window.closing.is_some_and(|t| t <= exchange.now) {
         for &role in server.window.tests.iter().chain(&server.window.beat) {
-            if let Some(test) = core.find(index, role) {
-                core.settle(test);
+            if let Some(test) = exchange.find(index, role) {
+                exchange.settle(test);
             }
         }
         return true;
     }
-    if server.window.closing.is_some() || server.window.next.is_some_and(|t| t > core.now) {
+    if server.window.closing.is_some() || server.window.next.is_some_and(|t| t > exchange.now) {
         return false;
     }
-    if server.window.turn.is_empty() && !next_round(core, index, server) {
+    if server.window.turn.is_empty() && !next_round(exchange, index, server) {
         return false;
     }
-    server.window.next = Some(core.now + SLOT);
+    server.window.next = Some(exchange.now + SLOT);
     if let Some(role) = server.window.turn.pop() {
-        match core.find(index, role) {
-            None => begin(core, index, server, role),
-            Some(test) if !core.live[test].settled => core.send(test),
+        match exchange.find(index, role) {
+            None => begin(exchange, index, server, role),
+            Some(test) if !exchange.live[test].settled => exchange.send(test),
             Some(_) => {}
         }
     }
@@ -98,35 +98,35 @@ pub(super) fn filter(core: &mut Core, index: usize, server: &mut Server) -> bool
 }
 
 /// Deals the turns of another round; false when the test has run long enough.
-fn next_round(core: &mut Core, index: usize, server: &mut Server) -> bool {
-    let rtt = loss::rtt(&core.record, index).unwrap_or(100.0);
+fn next_round(exchange: &mut Exchange, index: usize, server: &mut Server) -> bool {
+    let rtt = loss::rtt(&exchange.record, index).unwrap_or(100.0);
     let patience = loss::patience(rtt);
-    let sample = loss::sample(&core.record, index, ms(core.now), patience);
+    let sample = loss::sample(&exchange.record, index, ms(exchange.now), patience);
     let rounds = server.window.round;
     if rounds >= MAX_ROUNDS || sample.chance_all_lost(rounds) <= SILENCE_PLANNED {
         let wait = Duration::from_micros(crate::probe::whole(patience * 1000.0));
-        server.window.closing = Some(core.now + wait);
+        server.window.closing = Some(exchange.now + wait);
         return false;
     }
     let mut turn: Vec<Role> = server.window.beat.into_iter().collect();
     turn.extend(&server.window.tests);
     // The first round asks for the most telling answer first; the last of the turn goes first.
     if rounds > 0 {
-        core.shuffle(&mut turn);
+        exchange.shuffle(&mut turn);
     }
     server.window.turn = turn;
     server.window.round += 1;
     true
 }
 
-fn begin(core: &mut Core, index: usize, server: &Server, role: Role) {
-    let mut request = plain(role, index, server.socket, server.address, core);
+fn begin(exchange: &mut Exchange, index: usize, server: &Server, role: Role) {
+    let mut request = plain(role, index, server.socket, server.address, exchange);
     request.schedule = Schedule::ByHand;
     if let Some((change, from)) = asked_for(server, role) {
         request.change = change;
         request.expected_from = from;
     }
-    core.plan(request);
+    exchange.plan(request);
 }
 
 /// The change that a test or its control asks for, and the endpoint that the answer comes from.

@@ -4,11 +4,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use natscope::peer::{Parcels, Word};
-use natscope::signal::{ClientId, Limits, Server};
+use natscope::signal::{ClientId, Limits, Rooms};
 use std::time::Duration;
 
 fuzz_target!(|steps: Vec<(u8, u8, String)>| {
-    let mut server = Server::new(Limits { rooms: 2, clients: 6, ..Limits::default() });
+    let mut server = Rooms::new(Limits { rooms: 2, clients: 6, ..Limits::default() });
     let mut parcels = Parcels::new(Duration::from_millis(100));
     let mut now = Duration::ZERO;
     for (client, what, text) in &steps {

@@ -1,4 +1,4 @@
-//! The machinery under the planner: it sends, repeats, matches answers to requests, and records.
+//! The exchange with the servers, under the planner: what is sent, repeated, matched and recorded.
 
 use super::loss;
 use super::record::{
@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_millis(1005);
 
 /// What the planner works with: the record, the transactions in flight, and the outbox.
 #[derive(Debug)]
-pub(super) struct Core {
+pub(super) struct Exchange {
     pub record: Record,
     pub live: Vec<Live>,
     pub now: Duration,
@@ -58,7 +58,7 @@ pub(super) struct Planned {
     pub not_before: Duration,
 }
 
-impl Core {
+impl Exchange {
     /// Nothing sent yet; `seed` makes the transaction ids.
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let servers: Vec<ServerRecord> = config

@@ -36,7 +36,7 @@ struct Room {
 
 /// Rooms of two. Times are since any fixed moment.
 #[derive(Debug)]
-pub struct Server {
+pub struct Rooms {
     limits: Limits,
     clients: HashMap<ClientId, Client>,
     rooms: HashMap<String, Room>,
@@ -46,7 +46,7 @@ pub struct Server {
     outputs: VecDeque<Output>,
 }
 
-impl Server {
+impl Rooms {
     /// An empty one.
     #[must_use]
     pub fn new(limits: Limits) -> Self {

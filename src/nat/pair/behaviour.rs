@@ -1,11 +1,11 @@
-//! What of a description decides a pair, and the judgement of two such sides.
+//! What of a description decides a pair, and the judgement of two such behaviours.
 
 use super::{End, Verdict};
 use crate::nat::{Bug, Filtering, Mapping, NatSpec, Scope, Translation};
 
 /// What of a description decides a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Side {
+pub(super) struct Behaviour {
     udp: bool,
     port: Port,
     admits: Admits,
@@ -89,7 +89,7 @@ pub enum Bar {
     },
 }
 
-impl Side {
+impl Behaviour {
     pub(super) fn of(spec: &NatSpec) -> Self {
         let boxes: Vec<&NatSpec> = spec.stack().collect();
         let port = match boxes.iter().position(|s| dependent(s)) {
@@ -163,7 +163,7 @@ fn takes_early(boxes: &[&NatSpec]) -> bool {
 }
 
 /// The verdict for two sides, the end that must send first where it matters, and the reason.
-pub(super) fn judge(sides: [Side; 2]) -> (Outcome, Reason) {
+pub(super) fn judge(sides: [Behaviour; 2]) -> (Outcome, Reason) {
     let [a, b] = sides;
     let outcome = |verdict, first| Outcome { verdict, first };
     if let Some((end, _)) = End::BOTH.into_iter().zip(sides).find(|(_, side)| !side.udp) {
@@ -182,7 +182,7 @@ pub(super) fn judge(sides: [Side; 2]) -> (Outcome, Reason) {
 
 /// An attempt in which the checks of `first`, which is this end, are under way before `second`
 /// sends.
-fn attempt(first: Side, second: Side, end: End) -> Result<Way, Bar> {
+fn attempt(first: Behaviour, second: Behaviour, end: End) -> Result<Way, Bar> {
     let early = second.takes_early && first.keeps();
     let second_keeps = second.keeps() && !early;
     // a session that `second` opens later is in the way only of what was held back till then, by its
