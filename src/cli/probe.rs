@@ -6,7 +6,7 @@ use super::output::{self, Files, Format, Target};
 use super::progress::Progress;
 use super::turn::{self, Credentials, TurnArgs};
 use super::{config, exit, runtime, stop};
-use crate::ground::finding::{Finding, Severity};
+use crate::ground::finding::{Finding, Id, Severity};
 use crate::net::Stop;
 use crate::net::bind::{Bind, BindTo};
 use crate::net::probe::Options;
@@ -157,8 +157,8 @@ async fn measure(args: &Args, servers: &[Uri], relays: &Relays) -> Result<Report
     for (family, run) in runs {
         match run {
             Ok(record) => records.push(record),
-            Err(error) => findings.push(finding(
-                "path-failed",
+            Err(error) => findings.push(Finding::new(
+                Id::PathFailed,
                 Severity::Warning,
                 format!("{}: {error}", family.title()),
             )),
@@ -166,7 +166,7 @@ async fn measure(args: &Args, servers: &[Uri], relays: &Relays) -> Result<Report
     }
     if records.is_empty() {
         let lines: Vec<String> =
-            findings.iter().filter(|f| f.id == "path-failed").map(|f| f.text.clone()).collect();
+            findings.iter().filter(|f| f.id == Id::PathFailed).map(|f| f.text.clone()).collect();
         return Err(Failure::run(lines.join("\n")));
     }
     let mut report = Report::new(started, clock.elapsed(), records, findings);
@@ -230,7 +230,7 @@ impl Relays {
             all = all => all,
             () = stop.cancelled() => {
                 let text = "the TURN servers were not tried to the end: interrupted".to_owned();
-                findings.push(finding("turn-interrupted", Severity::Warning, text));
+                findings.push(Finding::new(Id::TurnInterrupted, Severity::Warning, text));
                 return Vec::new();
             }
         };
@@ -240,7 +240,7 @@ impl Relays {
                 Ok(server) => tried.push(server),
                 Err(error) => {
                     let text = format!("{uri} was not tried: {error}");
-                    findings.push(finding("turn-not-tried", Severity::Warning, text));
+                    findings.push(Finding::new(Id::TurnNotTried, Severity::Warning, text));
                 }
             }
         }
@@ -300,7 +300,7 @@ pub(super) async fn look_up(
             Ok(addresses) => found.push((uri.to_string(), addresses)),
             Err(error) => {
                 let text = format!("{uri} is left out: {error}");
-                findings.push(finding("unresolvable", Severity::Warning, text));
+                findings.push(Finding::new(Id::Unresolvable, Severity::Warning, text));
             }
         }
     }
@@ -322,7 +322,7 @@ fn group(
             };
             if let Some((same, _)) = group.iter().find(|(_, a)| *a == address) {
                 let text = format!("{uri} is left out: it has the same address as {same}");
-                findings.push(finding("same-address", Severity::Info, text));
+                findings.push(Finding::new(Id::SameAddress, Severity::Info, text));
             } else {
                 group.push((uri.clone(), address));
             }
@@ -332,7 +332,7 @@ fn group(
             Ok(()) => groups.push((family, group)),
             Err(error) => {
                 let text = format!("no route to {first} over {}: {error}", family.title());
-                findings.push(finding("no-route", Severity::Info, text));
+                findings.push(Finding::new(Id::NoRoute, Severity::Info, text));
             }
         }
     }
@@ -367,10 +367,10 @@ fn route(args: &Args, to: SocketAddr) -> std::io::Result<()> {
 fn nowhere(args: &Args, findings: &[Finding]) -> Failure {
     let mut lines: Vec<String> = findings
         .iter()
-        .filter(|f| f.id == "unresolvable" || f.id == "no-route")
+        .filter(|f| f.id == Id::Unresolvable || f.id == Id::NoRoute)
         .map(|f| f.text.clone())
         .collect();
-    let advice = if findings.iter().any(|f| f.id == "no-route") {
+    let advice = if findings.iter().any(|f| f.id == Id::NoRoute) {
         "this machine has no route to any server: is the network up?"
     } else if !lines.is_empty() {
         "no server is left to ask"
@@ -381,8 +381,4 @@ fn nowhere(args: &Args, findings: &[Finding]) -> Failure {
     };
     lines.push(advice.to_owned());
     Failure::run(lines.join("\n"))
-}
-
-fn finding(id: &str, severity: Severity, text: String) -> Finding {
-    Finding { id: id.to_owned(), severity, text }
 }

@@ -1,7 +1,7 @@
 //! From records to a report, and back.
 
 use super::{Family, Host, Path, Report, SCHEMA, Server, Tool, Traversal};
-use crate::ground::finding::Finding;
+use crate::ground::finding::{Finding, Origin};
 use crate::probe::judge::{Judgement, ServerJudgement, Standing, judge};
 use crate::probe::record::{Record, ServerRecord};
 use std::time::Duration;
@@ -121,7 +121,7 @@ impl Report {
         if self.transactions.is_empty() {
             return self.clone();
         }
-        let kept = self.findings.iter().filter(|f| OUTSIDE.contains(&f.id.as_str())).cloned();
+        let kept = self.findings.iter().filter(|f| f.id.origin() == Some(Origin::Run)).cloned();
         let mut again = Self {
             paths: Vec::new(),
             servers: Vec::new(),
@@ -140,16 +140,6 @@ impl Report {
         again
     }
 }
-
-/// Findings of a run that are in no path's record.
-const OUTSIDE: &[&str] = &[
-    "unresolvable",
-    "no-route",
-    "same-address",
-    "path-failed",
-    "turn-interrupted",
-    "turn-not-tried",
-];
 
 /// The family of a record: that of its servers.
 fn family(record: &Record) -> Family {

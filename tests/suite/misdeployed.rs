@@ -65,7 +65,7 @@ impl Run {
     /// The finding of this id about the n-th server.
     fn finding(&self, server: usize, id: &str) -> &Finding {
         let findings = &self.judged.servers[server].findings;
-        let found = findings.iter().find(|finding| finding.id == id);
+        let found = findings.iter().find(|finding| finding.id.as_str() == id);
         found.unwrap_or_else(|| panic!("no {id}: {findings:#?}"))
     }
 

@@ -234,12 +234,12 @@ fn bad_lines_are_told_by_line_and_column() {
         ("bad-media-port.sdp", "line 6, column 9: expected a port from 0 to 65535, found `99999`"),
     ] {
         let report = report(&[name]);
-        let bad = report.descriptions[0].findings.iter().find(|f| f.id == "bad-line");
+        let bad = report.descriptions[0].findings.iter().find(|f| f.id.as_str() == "bad-line");
         assert!(bad.is_some_and(|bad| bad.text.starts_with(told)), "{name}: {bad:?}");
     }
     // of what could not be read nothing is concluded
     let ids = |name: &str| -> Vec<String> {
-        report(&[name]).descriptions[0].findings.iter().map(|f| f.id.clone()).collect()
+        report(&[name]).descriptions[0].findings.iter().map(|f| f.id.to_string()).collect()
     };
     assert!(!ids("one-bad-candidate.sdp").contains(&"no-relay".to_owned()));
     assert!(!ids("cut-json.txt").iter().any(|id| id == "no-relay" || id == "private-only"));

@@ -2,6 +2,7 @@
 
 use super::{Expect, check};
 use crate::cli::exit::{Failure, Outcome};
+use crate::ground::finding::Id;
 use crate::report::{Report, TurnServer, TurnVerdict};
 use crate::stun::uri::{Scheme, Transport, Uri};
 
@@ -122,7 +123,7 @@ fn relays(report: &Report, wanted: Wanted) -> (Outcome, Vec<String>) {
         lines.push(format!("expected turn={}, but no such server was tried", wanted.name()));
     }
     let unknown = servers.iter().any(|server| server.verdict == TurnVerdict::Unknown)
-        || report.findings.iter().any(|finding| finding.id == "turn-interrupted");
+        || report.findings.iter().any(|finding| finding.id == Id::TurnInterrupted);
     (if unknown { Outcome::CouldNotTell } else { Outcome::NotAsExpected }, lines)
 }
 

@@ -18,7 +18,7 @@ pub use room::Room;
 use super::NetError;
 use super::allocation;
 use super::ice::{self, Options, Peer};
-use crate::ground::finding::{Finding, Severity};
+use crate::ground::finding::{Finding, Id, Severity};
 use crate::ice::{Avoided, Outcome};
 use crate::net::Stop;
 use crate::peer::{Relayed, RoundTrips, Side};
@@ -198,12 +198,12 @@ impl Session {
             if let Some(failure) = &allocation.failure {
                 let advice = self.advice(&allocation.server, failure);
                 let text = format!("{}: {failure}; {advice}", allocation.server);
-                findings.push(finding("no-relay", Severity::Warning, text));
+                findings.push(Finding::new(Id::NoRelay, Severity::Warning, text));
             }
         }
         findings.extend(avoided(&outcome.avoided));
         if let Some(why) = &outcome.lost {
-            findings.push(finding("connection-lost", Severity::Warning, why.clone()));
+            findings.push(Finding::new(Id::ConnectionLost, Severity::Warning, why.clone()));
         }
         let role = self.attempt.role.unwrap_or(Role::Offer);
         Side { role, nats, outcome: Some(outcome), round_trips: None, findings }
@@ -237,9 +237,9 @@ impl Session {
         self.attempt.cut_short = Some("it was interrupted".to_owned());
     }
 
-    fn note(&mut self, id: &str, text: String, on_progress: &mut dyn FnMut(Progress)) {
+    fn note(&mut self, id: Id, text: String, on_progress: &mut dyn FnMut(Progress)) {
         on_progress(Progress::Note(text.clone()));
-        self.attempt.findings.push(finding(id, Severity::Warning, text));
+        self.attempt.findings.push(Finding::new(id, Severity::Warning, text));
     }
 
     async fn open(&self, role: Role, within: Duration) -> Result<Peer, ConnectError> {
@@ -267,10 +267,6 @@ const fn ice_role(role: Role) -> crate::ice::Role {
     }
 }
 
-fn finding(id: &str, severity: Severity, text: String) -> Finding {
-    Finding { id: id.to_owned(), severity, text }
-}
-
 /// The peer named addresses that are none of a peer.
 fn avoided(all: &[Avoided]) -> Option<Finding> {
     let first = all.first()?;
@@ -283,7 +279,7 @@ fn avoided(all: &[Avoided]) -> Option<Finding> {
         "no check was sent to {}, which the peer named or sent from: {}{more}",
         first.address, first.why
     );
-    Some(finding("unsafe-candidate", Severity::Warning, text))
+    Some(Finding::new(Id::UnsafeCandidate, Severity::Warning, text))
 }
 
 /// Told at once, while the attempt goes on.

@@ -1,7 +1,7 @@
 //! The prober, beside everything else.
 
-use super::{Config, finding};
-use crate::ground::finding::{Finding, Severity};
+use super::Config;
+use crate::ground::finding::{Finding, Id, Severity};
 use crate::net::Stop;
 use crate::net::probe;
 use crate::peer::NatFacts;
@@ -58,7 +58,7 @@ impl Probing {
                 }
                 Ok(Err(error)) => {
                     let text = format!("the NAT was not measured: {error}");
-                    findings.push(finding("not-probed", Severity::Warning, text));
+                    findings.push(Finding::new(Id::NotProbed, Severity::Warning, text));
                 }
                 Err(_) => {}
             }

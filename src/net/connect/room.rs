@@ -1,6 +1,7 @@
 //! Meeting in a room: offer, answer and candidates one by one.
 
 use super::{ConnectError, Met, Peer, Progress, Session, tell};
+use crate::ground::finding::Id;
 use crate::ice::{Candidate, Outcome};
 use crate::net::signal::{Client, Event, Uri, connect};
 use crate::net::tls::Tls;
@@ -122,7 +123,7 @@ impl Session {
 
 enum Heard {
     Nothing,
-    Note(&'static str, String),
+    Note(Id, String),
 }
 
 /// One side's view of the room.
@@ -245,10 +246,10 @@ impl InRoom {
                 let entry = sdp::read_candidate(&candidate);
                 match entry.map(|entry| entry.usable()) {
                     Ok(Ok(candidate)) => self.remote.add(candidate),
-                    Ok(Err(why)) => return Ok(Heard::Note("unusable-candidate", why.to_string())),
+                    Ok(Err(why)) => return Ok(Heard::Note(Id::UnusableCandidate, why.to_string())),
                     Err(error) => {
                         let text = format!("the peer sent a malformed candidate: {error}");
-                        return Ok(Heard::Note("malformed-candidate", text));
+                        return Ok(Heard::Note(Id::MalformedCandidate, text));
                     }
                 }
             }
@@ -256,7 +257,7 @@ impl InRoom {
             Message::EndOfCandidates if self.checking => self.remote.end(),
             Message::Error { message, .. } => {
                 let text = format!("the signalling server says: {}", safe(message.as_bytes()));
-                return Ok(Heard::Note("signalling-error", text));
+                return Ok(Heard::Note(Id::SignallingError, text));
             }
             _ => {}
         }
@@ -280,7 +281,7 @@ impl InRoom {
         }
         // nothing can follow any more
         self.remote.end();
-        Ok(Heard::Note("signalling-lost", format!("{why}: {GONE}")))
+        Ok(Heard::Note(Id::SignallingLost, format!("{why}: {GONE}")))
     }
 
     fn too_late(&self, wait: Duration) -> String {

@@ -5,7 +5,7 @@ use super::machines::Machines;
 use super::view::ids;
 use crate::ground::fact::Fact;
 use crate::ground::fact::Values;
-use crate::ground::finding::{Finding, Severity};
+use crate::ground::finding::{Finding, Id, Severity};
 use crate::probe::record::Record;
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -18,7 +18,12 @@ pub(super) struct Comparison<'a> {
 impl Comparison<'_> {
     /// What all servers together leave possible. When nothing is left, one machine whose leaving
     /// out mends it, and the only such, is named and left out; else the axis stays open.
-    pub fn facts<T: Values + Display>(&mut self, axis: &str, alone: Vec<Fact<T>>) -> Fact<T> {
+    pub fn facts<T: Values + Display>(
+        &mut self,
+        axis: &str,
+        id: Id,
+        alone: Vec<Fact<T>>,
+    ) -> Fact<T> {
         let together = left(alone.iter());
         if !together.is_empty() {
             return joint(self.record, alone, &together);
@@ -32,11 +37,7 @@ impl Comparison<'_> {
         } else {
             format!("{text}; {left_out} stands alone and was left out")
         };
-        self.findings.push(Finding {
-            id: format!("servers-disagree-on-{axis}"),
-            severity: Severity::Warning,
-            text: note,
-        });
+        self.findings.push(Finding::new(id, Severity::Warning, note));
         let Some(liar) = liar else {
             return Fact::inconclusive(text, ids(alone.iter().flat_map(Fact::evidence)));
         };

@@ -3,6 +3,7 @@
 //! NAT, and then no answer of that server is used.
 
 use crate::ground::address::{Reach, reach, same_range};
+use crate::ground::finding::Id;
 use crate::probe::record::{Outcome, Record, Rejected, RejectedWhy, Reply, Transaction, Via};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Doubt {
     /// The id of the finding.
-    pub id: &'static str,
+    pub id: Id,
     /// One clause, for a list of servers.
     pub short: String,
     /// What was seen, what it means, and what to do.
@@ -122,8 +123,7 @@ fn shared(record: &Record, about: usize) -> Option<Doubt> {
     let mut seen: BTreeMap<(SocketAddr, SocketAddr), SocketAddr> = BTreeMap::new();
     answers(record, about).find_map(|(t, reply, local)| {
         let first = *seen.entry((t.server, reply.mapped)).or_insert(local);
-        (first != local).then(|| Doubt {
-            id: "one-address-for-all",
+        (first != local).then(|| Doubt { id: Id::OneAddressForAll,
             short: format!("sees two sockets of this host as one and the same {}", reply.mapped),
             text: format!(
                 "{} sees {first} and {local} both as {}: it does not say where packets come from, but what stands before it, or what it was told; its answers are not used. Take another server",
@@ -157,7 +157,7 @@ impl Said {
             return None;
         };
         Some(Doubt {
-            id: "impossible-mapped-address",
+            id: Id::ImpossibleMappedAddress,
             short: format!("sees this host as {mapped}, which cannot be ({what})"),
             text: format!(
                 "{server} sees this host as {mapped}, which cannot be ({what}): the server is broken or misconfigured; its answers are not used. Take another server, and tell who runs this one"
@@ -175,7 +175,7 @@ impl Said {
             _ => return None,
         };
         Some(Doubt {
-            id: "proxy-before-server",
+            id: Id::ProxyBeforeServer,
             short: format!("sees this host as {mapped}, {gateway}"),
             text: format!(
                 "{server} sees this host as {mapped}, {gateway}: a proxy, load balancer or translator stands before it and hides where packets come from; its answers are not used. Take a server that is reached directly"
@@ -217,7 +217,7 @@ impl Said {
             _ => "",
         };
         Doubt {
-            id: "proxy-before-server",
+            id: Id::ProxyBeforeServer,
             short: format!("sees this host as {mapped}, {words}: a proxy stands before it"),
             text: format!(
                 "{server} sees this host as {mapped}, {words} of a network that the server is not reached in: a proxy or load balancer stands before it and hides where packets come from{or}; its answers are not used. Take a server that is reached directly, or let the balancer keep source addresses"
@@ -228,7 +228,7 @@ impl Said {
     fn inside(self) -> Doubt {
         let Self { server, mapped, .. } = self;
         Doubt {
-            id: "server-inside",
+            id: Id::ServerInside,
             short: format!("sees this host as {mapped}, its own private address"),
             text: format!(
                 "{server} sees this host under its own address {mapped}, which is not a public one: nothing translates between the two, so the server stands on this side of any NAT, or something on the way rewrites what it says; its answers are not used. Take a server on the internet"
@@ -244,7 +244,7 @@ impl Said {
             ", or both stand behind the same NAT"
         };
         Doubt {
-            id: "server-sees-itself",
+            id: Id::ServerSeesItself,
             short: format!("sees this host as {mapped}, its own address"),
             text: format!(
                 "{server} sees this host as {mapped}, which is the server's own address: a proxy or a translation on its machine hides where packets come from{hairpin}; its answers are not used. Take a server elsewhere"
@@ -274,7 +274,7 @@ impl Said {
         };
         let who = if sure { "" } else { ", or another server of this run does" };
         Some(Doubt {
-            id: "mangled-mapped-address",
+            id: Id::MangledMappedAddress,
             short: "writes the mapped address wrongly".to_owned(),
             text: format!(
                 "{server} writes the mapped address {what}{who}, so that it reads {mapped}: such a server is broken; its answers are not used. Take another server, and tell who runs this one"

@@ -21,7 +21,7 @@ mod view;
 
 use super::record::Record;
 use crate::ground::fact::Fact;
-use crate::ground::finding::{Finding, Severity};
+use crate::ground::finding::{Finding, Id, Severity};
 use crate::nat::Facts;
 use std::net::SocketAddr;
 use view::View;
@@ -101,10 +101,17 @@ fn facts(record: &Record, findings: &mut Vec<Finding>) -> Facts {
     let home = credit::homebound(record);
     let nat = match &home {
         Some((why, evidence)) => Fact::inconclusive(why.clone(), evidence.clone()),
-        None => compare.facts("nat", views.iter().map(|(_, v)| reach::nat(*v)).collect()),
+        None => compare.facts(
+            "nat",
+            Id::ServersDisagreeOnNat,
+            views.iter().map(|(_, v)| reach::nat(*v)).collect(),
+        ),
     };
-    let filtering =
-        compare.facts("filtering", views.iter().map(|(i, v)| filtering::judge(*v, *i)).collect());
+    let filtering = compare.facts(
+        "filtering",
+        Id::ServersDisagreeOnFiltering,
+        views.iter().map(|(i, v)| filtering::judge(*v, *i)).collect(),
+    );
     let classic = reach::blocked(all).unwrap_or_else(|| reach::classic(&nat, &mapping, &filtering));
     let port_preservation = match &home {
         Some((why, evidence)) => Fact::inconclusive(why.clone(), evidence.clone()),
@@ -124,13 +131,13 @@ fn facts(record: &Record, findings: &mut Vec<Finding>) -> Facts {
 }
 
 /// What a port of the user's choice was used for.
-fn fixed_port(record: &Record, note: &mut impl FnMut(&str, Severity, String)) {
+fn fixed_port(record: &Record, note: &mut impl FnMut(Id, Severity, String)) {
     let Some(socket) = record.sockets.iter().find(|s| s.fixed) else { return };
     if let Some(why) = &socket.failed {
         let text = format!(
             "the mapping was not measured: no socket on the port of --bind could be opened ({why})"
         );
-        return note("fixed-port-failed", Severity::Error, text);
+        return note(Id::FixedPortFailed, Severity::Error, text);
     }
     let of_socket = record.transactions.iter().filter(|t| t.socket == socket.id);
     let mut seen: Vec<SocketAddr> =
@@ -143,24 +150,22 @@ fn fixed_port(record: &Record, note: &mut impl FnMut(&str, Severity, String)) {
         "{} (--bind) is seen as {seen}: the mapping was measured from this port, everything else from random ones, because what an earlier run opened from a fixed port may still be open and would look like a filter that lets everybody in",
         socket.local
     );
-    note("fixed-port", Severity::Info, text);
+    note(Id::FixedPort, Severity::Info, text);
 }
 
 fn path_findings(record: &Record) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut note = |id: &str, severity, text: String| {
-        findings.push(Finding { id: id.to_owned(), severity, text });
-    };
+    let mut note = |id, severity, text| findings.push(Finding::new(id, severity, text));
     if record.cut_short {
         let text =
             "the run was ended before its plan was done; the facts are what it had shown by then";
-        note("cut-short", Severity::Warning, text.to_owned());
+        note(Id::CutShort, Severity::Warning, text.to_owned());
     }
     fixed_port(record, &mut note);
     if record.strays > 0 {
         let text =
             format!("{} datagrams answered no request of ours and were ignored", record.strays);
-        note("strays", Severity::Info, text);
+        note(Id::Strays, Severity::Info, text);
     }
     let mut seen: Vec<std::net::IpAddr> =
         record.transactions.iter().filter_map(|t| Some(t.received.as_ref()?.mapped.ip())).collect();
@@ -173,7 +178,7 @@ fn path_findings(record: &Record) -> Vec<Finding> {
             seen.len(),
             names.join(", ")
         );
-        note("several-external-addresses", Severity::Warning, text);
+        note(Id::SeveralExternalAddresses, Severity::Warning, text);
     }
     findings
 }

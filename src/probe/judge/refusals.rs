@@ -1,6 +1,6 @@
 //! Answers that do not count, each kind with its own name and its own advice.
 
-use crate::ground::finding::Severity;
+use crate::ground::finding::{Id, Severity};
 use crate::probe::address::may_follow;
 use crate::probe::record::{Record, Rejected, RejectedWhy, Transaction};
 
@@ -9,7 +9,7 @@ pub(super) fn note(
     record: &Record,
     t: &Transaction,
     rejected: &Rejected,
-    note: &mut impl FnMut(&str, Severity, String),
+    note: &mut impl FnMut(Id, Severity, String),
 ) {
     let (from, asked) = (rejected.from, t.expected_from);
     match rejected.why {
@@ -18,7 +18,7 @@ pub(super) fn note(
             note(id, severity, text);
         }
         RejectedWhy::WrongSource if t.change.any() && from == t.server => note(
-            "ignores-change-request",
+            Id::IgnoresChangeRequest,
             Severity::Warning,
             format!(
                 "asked to answer from {asked}, {from} answered itself: filtering cannot be tested with it"
@@ -34,10 +34,10 @@ pub(super) fn note(
             let text = format!(
                 "an answer came from {from} where {asked} was asked for; it was not counted{advice}"
             );
-            note("wrong-source", Severity::Error, text);
+            note(Id::WrongSource, Severity::Error, text);
         }
         RejectedWhy::WrongOrigin => note(
-            "wrong-origin",
+            Id::WrongOrigin,
             Severity::Warning,
             format!("an answer from {from} names another RESPONSE-ORIGIN; it was not counted"),
         ),
@@ -46,10 +46,10 @@ pub(super) fn note(
             let text = format!(
                 "{from} answers without a mapped address that can be read{what}: take another server"
             );
-            note("no-mapped-address", Severity::Error, text);
+            note(Id::NoMappedAddress, Severity::Error, text);
         }
         RejectedWhy::WrongClass | RejectedWhy::WrongSocket => note(
-            "odd-answer",
+            Id::OddAnswer,
             Severity::Warning,
             format!("{from} sent a message that is no answer to the request; it was not counted"),
         ),
@@ -58,10 +58,10 @@ pub(super) fn note(
             let text = format!(
                 "{from} answers with what cannot be read ({what}): is this a STUN server's port? Check it, or take another server"
             );
-            note("malformed-answer", Severity::Error, text);
+            note(Id::MalformedAnswer, Severity::Error, text);
         }
         RejectedWhy::WrongId => note(
-            "wrong-id",
+            Id::WrongId,
             Severity::Error,
             format!(
                 "{from} answers with a transaction id that is not the request's; such an answer may be anybody's and was not counted. Take another server"
@@ -73,11 +73,7 @@ pub(super) fn note(
 }
 
 /// What an error response means.
-fn error(
-    record: &Record,
-    t: &Transaction,
-    rejected: &Rejected,
-) -> (&'static str, Severity, String) {
+fn error(record: &Record, t: &Transaction, rejected: &Rejected) -> (Id, Severity, String) {
     let from = rejected.from;
     let code = rejected.code.unwrap_or(0);
     let says = rejected.says.as_ref().map(|says| format!(" \u{201c}{says}\u{201d}"));
@@ -86,16 +82,16 @@ fn error(
         let text = format!(
             "{from} refuses RESPONSE-PORT (420): behind a dependent mapping its obedience cannot be shown"
         );
-        return ("refuses-response-port", Severity::Info, text);
+        return (Id::RefusesResponsePort, Severity::Info, text);
     }
     if t.change.any() && !matches!(code, 300 | 401 | 438) {
         let text = format!(
             "{from} refuses CHANGE-REQUEST with error {code}{says}: filtering cannot be tested with it"
         );
-        return ("refuses-change-request", Severity::Warning, text);
+        return (Id::RefusesChangeRequest, Severity::Warning, text);
     }
     match code {
-        300 => ("redirects", Severity::Warning, redirect(record, t, rejected)),
+        300 => (Id::Redirects, Severity::Warning, redirect(record, t, rejected)),
         401 | 438 => {
             let realm = rejected.realm.as_ref().filter(|realm| !realm.is_empty());
             let realm = realm.map(|r| format!(" for the realm \u{201c}{r}\u{201d}"));
@@ -103,35 +99,35 @@ fn error(
                 "{from} answers Binding with {code}{says}: it wants credentials{}, which a STUN check does not give. Take another server, let it answer Binding without credentials (coturn: no `secure-stun`), or try it as a TURN server with --turn",
                 realm.unwrap_or_default()
             );
-            ("wants-credentials", Severity::Error, text)
+            (Id::WantsCredentials, Severity::Error, text)
         }
         403 => {
             let text = format!(
                 "{from} answers 403{says}: it does not serve this host; ask who runs it, or take another server"
             );
-            ("forbidden", Severity::Error, text)
+            (Id::Forbidden, Severity::Error, text)
         }
         420 => {
             let text = format!(
                 "{from} answers a plain Binding request with 420{says}, as if there were an attribute in it that it must know: it is no STUN server of RFC 5389 or later, or something on the way adds to requests. Take another server"
             );
-            ("unknown-attribute", Severity::Error, text)
+            (Id::UnknownAttribute, Severity::Error, text)
         }
         400..=499 => {
             let text = format!(
                 "{from} answers with error {code}{says}: it does not take a plain Binding request; is this a STUN server's port? Check it, or take another server"
             );
-            ("refuses-request", Severity::Error, text)
+            (Id::RefusesRequest, Severity::Error, text)
         }
         500..=599 => {
             let text = format!(
                 "{from} answers with error {code}{says}: the server itself is in trouble; try again later, or take another server"
             );
-            ("server-error", Severity::Error, text)
+            (Id::ServerError, Severity::Error, text)
         }
         _ => {
             let text = format!("{from} answers with error {code}{says}: take another server");
-            ("answers-with-error", Severity::Warning, text)
+            (Id::AnswersWithError, Severity::Warning, text)
         }
     }
 }

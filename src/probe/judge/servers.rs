@@ -5,7 +5,7 @@ use super::credit::Doubt;
 use super::refusals;
 use super::standing::{Standing, failed, standing};
 use super::view::View;
-use crate::ground::finding::{Finding, Severity};
+use crate::ground::finding::{Finding, Id, Severity};
 use crate::ground::icmp::IcmpKind;
 use crate::probe::address::check_other;
 use crate::probe::loss;
@@ -16,8 +16,8 @@ pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> Serv
     let first = view.udp().find_map(|t| t.received.as_ref());
     let other = view.transactions().find_map(|t| t.received.as_ref()?.other);
     let mut findings = BTreeMap::new();
-    let mut note = |id: &str, severity, text: String| {
-        findings.entry(id.to_owned()).or_insert(Finding { id: id.to_owned(), severity, text });
+    let mut note = |id: Id, severity, text: String| {
+        findings.entry(id.clone()).or_insert(Finding::new(id, severity, text));
     };
     for t in view.transactions() {
         t.rejected.iter().for_each(|r| refusals::note(view.record, t, r, &mut note));
@@ -25,7 +25,7 @@ pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> Serv
     }
     let standing = standing(view, doubt);
     if let Some(doubt) = doubt {
-        note(doubt.id, Severity::Error, doubt.text.clone());
+        note(doubt.id.clone(), Severity::Error, doubt.text.clone());
     } else {
         note_alternate(view, about, first, &mut note);
     }
@@ -43,14 +43,14 @@ pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> Serv
 }
 
 /// Who named it, and what it is not.
-fn note_origin(view: View<'_>, about: usize, note: &mut impl FnMut(&str, Severity, String)) {
+fn note_origin(view: View<'_>, about: usize, note: &mut impl FnMut(Id, Severity, String)) {
     let Some(server) = view.record.servers.get(about) else { return };
     if let Some(sender) = server.sent_by {
         let text = format!(
             "{} was asked because {sender} sends its clients there (300 Try Alternate)",
             server.address
         );
-        note("alternate-server", Severity::Info, text);
+        note(Id::AlternateServer, Severity::Info, text);
     }
 }
 
@@ -58,11 +58,11 @@ fn note_reply(
     view: View<'_>,
     t: &Transaction,
     reply: &Reply,
-    note: &mut impl FnMut(&str, Severity, String),
+    note: &mut impl FnMut(Id, Severity, String),
 ) {
     if let Some(origin) = reply.origin.filter(|&origin| origin != reply.from && t.via == Via::Udp) {
         note(
-            "origin-disagrees",
+            Id::OriginDisagrees,
             Severity::Info,
             format!(
                 "{} calls itself {origin}: it stands behind a translation of its own",
@@ -76,7 +76,7 @@ fn note_reply(
             n => format!("; {} more of the kind", n - 1),
         };
         note(
-            "malformed-attribute",
+            Id::MalformedAttribute,
             Severity::Info,
             format!(
                 "{} sends answers that are damaged, and were read all the same ({defect}{more})",
@@ -89,7 +89,7 @@ fn note_reply(
         && reply.mapped.is_ipv4()
     {
         note(
-            "nat64",
+            Id::Nat64,
             Severity::Info,
             format!(
                 "{}, asked over IPv6, sees this host as {}: a NAT64 stands on the way",
@@ -104,7 +104,7 @@ fn note_unheard(
     view: View<'_>,
     about: usize,
     standing: Standing,
-    note: &mut impl FnMut(&str, Severity, String),
+    note: &mut impl FnMut(Id, Severity, String),
 ) {
     let Some(server) = view.record.servers.get(about) else { return };
     let address = server.address;
@@ -114,7 +114,7 @@ fn note_unheard(
             let text = format!(
                 "{address} answers over TCP, not over UDP: UDP to it is filtered on the way, or its UDP service is down"
             );
-            note("udp-silent", Severity::Error, text);
+            note(Id::UdpSilent, Severity::Error, text);
         }
         Standing::Refused => {
             let error = view.udp().find_map(|t| t.icmp.first());
@@ -122,19 +122,19 @@ fn note_unheard(
             let offender = offender.map_or_else(|| "this host".to_owned(), |ip| ip.to_string());
             let kind = error.map_or(IcmpKind::Other, |error| error.kind).text();
             let text = format!("{address} cannot be reached: {offender} says {kind}");
-            note("refused", Severity::Error, text);
+            note(Id::Refused, Severity::Error, text);
         }
-        Standing::NotSent => note("not-sent", Severity::Error, unsent(view, address)),
+        Standing::NotSent => note(Id::NotSent, Severity::Error, unsent(view, address)),
         Standing::NotAsked => {
             let text = format!("{address} was not asked: the run was ended before");
-            note("not-asked", Severity::Warning, text);
+            note(Id::NotAsked, Severity::Warning, text);
         }
         Standing::Silent => {
             let tcp = if asked_tcp { ", nor over TCP" } else { "" };
             let text = format!(
                 "{address} does not answer over UDP{tcp}: check its name and port, or take another"
             );
-            note("silent", Severity::Error, text);
+            note(Id::Silent, Severity::Error, text);
         }
         _ => {}
     }
@@ -157,13 +157,13 @@ fn unsent(view: View<'_>, address: std::net::SocketAddr) -> String {
 }
 
 /// How well packets travel.
-fn note_quality(view: View<'_>, about: usize, note: &mut impl FnMut(&str, Severity, String)) {
+fn note_quality(view: View<'_>, about: usize, note: &mut impl FnMut(Id, Severity, String)) {
     let Some(server) = view.record.servers.get(about) else { return };
     let address = server.address;
     let udp = view.udp().any(|t| t.received.is_some());
     if loss::duplicates_replies(view.record, about) {
         note(
-            "duplicates",
+            Id::Duplicates,
             Severity::Info,
             format!("{address} or the network answers one request more than once"),
         );
@@ -174,7 +174,7 @@ fn note_quality(view: View<'_>, about: usize, note: &mut impl FnMut(&str, Severi
     let all = sample.answered + sample.lost;
     if udp && sample.lost * 20 > all {
         note(
-            "loss",
+            Id::Loss,
             Severity::Warning,
             format!("{} of {all} exchanges with {address} were lost", sample.lost),
         );
@@ -185,12 +185,12 @@ fn note_alternate(
     view: View<'_>,
     about: usize,
     first: Option<&Reply>,
-    note: &mut impl FnMut(&str, Severity, String),
+    note: &mut impl FnMut(Id, Severity, String),
 ) {
     let (Some(server), Some(first)) = (view.record.servers.get(about), first) else { return };
     let Some(other) = first.other else {
         note(
-            "no-rfc5780",
+            Id::NoRfc5780,
             Severity::Info,
             format!(
                 "{} has no OTHER-ADDRESS: it shows the mapped address, not the filtering",
@@ -201,7 +201,7 @@ fn note_alternate(
     };
     if let Err(why) = check_other(server.address, other) {
         note(
-            "bad-other-address",
+            Id::BadOtherAddress,
             Severity::Warning,
             format!(
                 "{} names {other} as its OTHER-ADDRESS, which is of no use: {why}",
@@ -212,7 +212,7 @@ fn note_alternate(
         && !view.plain().any(|t| t.server == other && t.received.is_some())
     {
         note(
-            "alternate-dead",
+            Id::AlternateDead,
             Severity::Warning,
             format!(
                 "{} names {other} as its OTHER-ADDRESS, and nothing answers there",

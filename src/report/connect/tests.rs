@@ -181,7 +181,7 @@ fn what_a_hostile_peer_tells_steers_nothing() {
     let mut there = side(Role::Answer, 2, Connection::Failed);
     let evil = "\u{1b}[2J<img src=x> **b** [a](http://e.com)".to_owned();
     there.findings.push(Finding {
-        id: evil.clone(),
+        id: evil.as_str().into(),
         severity: Severity::Error,
         text: evil.clone(),
     });

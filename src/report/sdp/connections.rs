@@ -2,7 +2,7 @@
 
 use super::side::Side;
 use super::{Explained, SCHEMA, SdpConnection, SdpReport, SdpState, findings, pairs};
-use crate::ground::finding::{Finding, Severity};
+use crate::ground::finding::{Finding, Id, Severity};
 use crate::report::Tool;
 use crate::sdp::{Connection, Kind, Reading, Sdp, Whose};
 use crate::stun::text::safe;
@@ -41,14 +41,10 @@ pub(super) fn explain(all: &[(&str, &Sdp)], connections: &[Connection], cut: boo
     }
     if let (true, Some(first)) = (cut, report.descriptions.first_mut()) {
         let text = "there is more in it than is taken: what comes last is not here";
-        first.findings.push(finding("cut", Severity::Warning, text));
+        first.findings.push(Finding::new(Id::Cut, Severity::Warning, text));
     }
     report.summary = summary(&report, all);
     report
-}
-
-fn finding(id: &str, severity: Severity, text: impl Into<String>) -> Finding {
-    Finding { id: id.to_owned(), severity, text: text.into() }
 }
 
 /// Both sides share transports where both have a group.
@@ -90,7 +86,7 @@ fn one(report: &mut SdpReport, index: usize, connection: &Connection, all: &[(&s
         let one = Side::new(a.0, a.1, shared, relay(a.1));
         let other = Side::new(b.0, b.1, shared, relay(b.1));
         let wrong = findings::of_both(&one, &other);
-        if let Some(wrong) = wrong.iter().find(|finding| finding.id == "no-pair") {
+        if let Some(wrong) = wrong.iter().find(|finding| finding.id == Id::NoPair) {
             verdict = Some(format!("These two do not belong together: {}.", wrong.text));
         } else {
             found = pairs::find(&one, &other, shared);
@@ -102,7 +98,7 @@ fn one(report: &mut SdpReport, index: usize, connection: &Connection, all: &[(&s
     }
     for error in &connection.errors {
         let text = format!("the log tells an error: {}", crate::report::escape::terminal(error));
-        noticed.push(finding("logged-error", Severity::Warning, text));
+        noticed.push(Finding::new(Id::LoggedError, Severity::Warning, text));
     }
     // that it was closed in the end says nothing of how it went
     let open = connection.states.iter().rfind(|state| state.state != "closed");

@@ -2,7 +2,7 @@
 
 use super::Explained;
 use super::side::{Place, Side};
-use crate::ground::finding::{Finding, Severity};
+use crate::ground::finding::{Finding, Id, Severity};
 use crate::ice::Kind;
 use crate::sdp::{Address, Kind as Half, Sdp};
 use crate::stun::text::safe;
@@ -11,10 +11,6 @@ use std::net::IpAddr;
 
 /// Findings of one kind that are told one by one.
 const MOST: usize = 20;
-
-fn finding(id: &str, severity: Severity, text: impl Into<String>) -> Finding {
-    Finding { id: id.to_owned(), severity, text: text.into() }
-}
 
 /// What was noticed about one description, the weighty first.
 pub(super) fn of(side: &Side<'_>) -> Vec<Finding> {
@@ -30,7 +26,7 @@ pub(super) fn of(side: &Side<'_>) -> Vec<Finding> {
     }
     if side.all.is_empty() && side.sdp.unread.is_empty() {
         let text = "it has no candidate: they must follow one by one (trickle), or it was copied before they were gathered";
-        found.push(finding("no-candidates", Severity::Warning, text));
+        found.push(Finding::new(Id::NoCandidates, Severity::Warning, text));
     } else if side.entries().next().is_some() {
         missing(side, &mut found);
     }
@@ -41,7 +37,7 @@ pub(super) fn of(side: &Side<'_>) -> Vec<Finding> {
             "STUN servers saw {base} as {}: the mapping depends on the destination (a symmetric NAT), so what a peer is told is not where it must send",
             seen.join(" and ")
         );
-        found.push(finding("dependent-mapping", Severity::Warning, text));
+        found.push(Finding::new(Id::DependentMapping, Severity::Warning, text));
     }
     strays(side, &mut found);
     relays(side, &mut found);
@@ -56,11 +52,11 @@ fn unreadable(side: &Side<'_>, found: &mut Vec<Finding>) {
     let bad = &side.sdp.bad;
     for error in bad.iter().take(MOST) {
         let text = format!("{error}; this line does not count, the rest was read");
-        found.push(finding("bad-line", Severity::Warning, text));
+        found.push(Finding::new(Id::BadLine, Severity::Warning, text));
     }
     if bad.len() > MOST {
         let text = format!("{} further lines cannot be read", bad.len() - MOST);
-        found.push(finding("bad-line", Severity::Warning, text));
+        found.push(Finding::new(Id::BadLine, Severity::Warning, text));
     }
 }
 
@@ -71,7 +67,7 @@ fn part(side: &Side<'_>, found: &mut Vec<Finding>) {
     if sdp.whole {
         if side.ice && !sdp.says("ice-ufrag") {
             let text = "it has candidates, but no a=ice-ufrag and no a=ice-pwd: without credentials no check can be sent or answered";
-            found.push(finding("no-credentials", Severity::Warning, text));
+            found.push(Finding::new(Id::NoCredentials, Severity::Warning, text));
         }
     } else if side.sections.is_empty() {
         let mut missing = Vec::new();
@@ -83,7 +79,7 @@ fn part(side: &Side<'_>, found: &mut Vec<Finding>) {
             "this is no whole description: {} are missing, so it is judged by its candidates alone",
             missing.join(" and ")
         );
-        found.push(finding("part", Severity::Info, text));
+        found.push(Finding::new(Id::Part, Severity::Info, text));
     } else {
         let rest = if side.ice && !credentials {
             ", and its credentials (a=ice-ufrag and a=ice-pwd)"
@@ -93,7 +89,7 @@ fn part(side: &Side<'_>, found: &mut Vec<Finding>) {
         let text = format!(
             "this is a part of a description: its beginning is missing (v=, o=, s=, t=, and whatever holds for all sections, such as a=group){rest}"
         );
-        found.push(finding("part", Severity::Info, text));
+        found.push(Finding::new(Id::Part, Severity::Info, text));
     }
 }
 
@@ -117,29 +113,29 @@ fn missing(side: &Side<'_>, found: &mut Vec<Finding>) {
             "this side was told to use nothing else (iceTransportPolicy: relay), or its others were taken out"
         };
         let text = format!("all candidates are relayed: {why}; it says nothing about STUN");
-        found.push(finding("relay-only", Severity::Info, text));
+        found.push(Finding::new(Id::RelayOnly, Severity::Info, text));
     } else if all(|place| *place == Place::Local) {
         let text = format!(
             "all candidates{so_far} are multicast DNS names: only machines of the same local network can find them; others are reached only where they are public, or with a STUN or TURN server"
         );
-        found.push(finding("only-mdns", Severity::Warning, text));
+        found.push(Finding::new(Id::OnlyMdns, Severity::Warning, text));
     } else if side.lite && all(inner) {
         let text = "this side is ICE-lite and tells only private addresses: it sends no checks itself, so nobody outside of its network connects; tell the server its public address (announced address, external IP, NAT 1:1 mapping)";
-        found.push(finding("lite-private", Severity::Error, text));
+        found.push(Finding::new(Id::LitePrivate, Severity::Error, text));
     } else if all(inner) {
         let text = format!(
             "all addresses{so_far} are private: nobody outside of that network can send to them; no STUN server answered, or none was given"
         );
-        found.push(finding("private-only", Severity::Warning, text));
+        found.push(Finding::new(Id::PrivateOnly, Severity::Warning, text));
     } else if !has(Kind::ServerReflexive) && no_public_host(side) {
         let text = format!(
             "there is no reflexive candidate{so_far}: no STUN server answered, or none was given, so a direct connection through this side's NAT is unlikely"
         );
-        found.push(finding("no-reflexive", Severity::Warning, text));
+        found.push(Finding::new(Id::NoReflexive, Severity::Warning, text));
     }
     if !has(Kind::Relayed) && !side.lite {
         let text = "there is no relay candidate: where no direct path works, nothing will (give a TURN server, and check its credentials)";
-        found.push(finding("no-relay", Severity::Info, text));
+        found.push(Finding::new(Id::NoRelay, Severity::Info, text));
     }
 }
 
@@ -167,7 +163,7 @@ fn relays(side: &Side<'_>, found: &mut Vec<Finding>) {
         };
         told += 1;
         if told <= MOST {
-            found.push(finding("wrong-address", Severity::Warning, text));
+            found.push(Finding::new(Id::WrongAddress, Severity::Warning, text));
         }
     }
 }
@@ -186,7 +182,7 @@ fn strays(side: &Side<'_>, found: &mut Vec<Finding>) {
             "the candidates stand in the wrong section ({} in {at}): {carrier} carries the group (a=group:BUNDLE, RFC 9143 section 7.1), and browsers ignore them anywhere else; they must stand in {carrier}",
             misplaced.len()
         );
-        found.push(finding("wrong-section", Severity::Error, text));
+        found.push(Finding::new(Id::WrongSection, Severity::Error, text));
     }
     let stale: BTreeSet<&str> = side
         .all
@@ -196,7 +192,7 @@ fn strays(side: &Side<'_>, found: &mut Vec<Finding>) {
         .collect();
     for why in stale.into_iter().take(4) {
         let text = format!("a candidate {why}");
-        found.push(finding("other-generation", Severity::Warning, text));
+        found.push(Finding::new(Id::OtherGeneration, Severity::Warning, text));
     }
 }
 
@@ -212,13 +208,13 @@ fn unusable(side: &Side<'_>, found: &mut Vec<Finding>) {
         count += 1;
         if count <= MOST {
             let text = format!("line {}: {why}", entry.line);
-            found.push(finding("unusable-candidate", Severity::Info, text));
+            found.push(Finding::new(Id::UnusableCandidate, Severity::Info, text));
         }
     }
     if count > MOST {
         let text =
             format!("{} further candidates are of no use outside of their network", count - MOST);
-        found.push(finding("unusable-candidate", Severity::Info, text));
+        found.push(Finding::new(Id::UnusableCandidate, Severity::Info, text));
     }
 }
 
@@ -246,7 +242,7 @@ fn hidden(side: &Side<'_>, found: &mut Vec<Finding>) {
         },
         listed.join(", ")
     );
-    found.push(finding("hidden-address", Severity::Info, text));
+    found.push(Finding::new(Id::HiddenAddress, Severity::Info, text));
 }
 
 /// What single lines give away.
@@ -255,28 +251,28 @@ fn lines(side: &Side<'_>, found: &mut Vec<Finding>) {
     let has = |name: &str| side.sdp.value(section, name).is_some();
     if has("ice-mismatch") {
         let text = "ICE was switched off because c= and m= were changed on the way: look for an application-level gateway (ALG) in a router";
-        found.push(finding("ice-mismatch", Severity::Warning, text));
+        found.push(Finding::new(Id::IceMismatch, Severity::Warning, text));
     }
     if side.lite {
         let text =
             "this side is ICE-lite: it sends no checks itself, so it must have a public address";
-        found.push(finding("ice-lite", Severity::Info, text));
+        found.push(Finding::new(Id::IceLite, Severity::Info, text));
     }
     if !has("end-of-candidates") && has("ice-options") && !side.all.is_empty() {
         let text = "more candidates may follow (trickle, and no a=end-of-candidates): what is missing here may have come later";
-        found.push(finding("incomplete", Severity::Info, text));
+        found.push(Finding::new(Id::Incomplete, Severity::Info, text));
     }
     if side.sdp.says("ice-ufrag")
         && let Err(error) = side.sdp.message()
     {
-        found.push(finding("bad-credentials", Severity::Error, error.to_string()));
+        found.push(Finding::new(Id::BadCredentials, Severity::Error, error.to_string()));
     }
 }
 
 /// A description of SIP or of another program that does not use ICE.
 fn without_ice(side: &Side<'_>, found: &mut Vec<Finding>) {
     let text = "there is no ICE in it (no a=ice-ufrag): media is sent to the address in c= and the port in m=, and to nothing else";
-    found.push(finding("no-ice", Severity::Warning, text));
+    found.push(Finding::new(Id::NoIce, Severity::Warning, text));
     for section in side.sections.iter().take(MOST) {
         let number = section.index;
         let (Some(port), Some(address)) = (section.port, section.address.as_deref()) else {
@@ -289,7 +285,7 @@ fn without_ice(side: &Side<'_>, found: &mut Vec<Finding>) {
         let to = format!("{}:{port}", safe(address.as_bytes()));
         let Ok(ip) = address.parse::<IpAddr>() else {
             let text = format!("section {number}: {name} goes to {to}, which is a name or hidden");
-            found.push(finding("media-name", Severity::Info, text));
+            found.push(Finding::new(Id::MediaName, Severity::Info, text));
             continue;
         };
         if ip.is_unspecified() || section.inactive {
@@ -299,15 +295,15 @@ fn without_ice(side: &Side<'_>, found: &mut Vec<Finding>) {
                 "a=inactive".to_owned()
             };
             let text = format!("section {number}: {name} is on hold ({why})");
-            found.push(finding("on-hold", Severity::Info, text));
+            found.push(Finding::new(Id::OnHold, Severity::Info, text));
         } else if !matches!(Place::of_ip(ip), Place::Anywhere(_)) {
             let text = format!(
                 "section {number}: {name} is to be sent to {to}, a private address: whoever is in another network cannot, and hears nothing (one-way audio), unless a server or a gateway on the way replaces it"
             );
-            found.push(finding("private-media", Severity::Warning, text));
+            found.push(Finding::new(Id::PrivateMedia, Severity::Warning, text));
         } else {
             let text = format!("section {number}: {name} is to be sent to {to}");
-            found.push(finding("media", Severity::Info, text));
+            found.push(Finding::new(Id::Media, Severity::Info, text));
         }
         rtcp(section, found);
     }
@@ -323,14 +319,14 @@ fn rtcp(section: &crate::sdp::Section, found: &mut Vec<Finding>) {
             section.index,
             safe(address.as_bytes())
         );
-        found.push(finding("private-rtcp", Severity::Warning, text));
+        found.push(Finding::new(Id::PrivateRtcp, Severity::Warning, text));
     }
 }
 
 /// What makes two descriptions no pair, and what is wrong between them.
 pub(super) fn of_both(offer: &Side<'_>, answer: &Side<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut wrong = |text: String| found.push(finding("no-pair", Severity::Error, text));
+    let mut wrong = |text: String| found.push(Finding::new(Id::NoPair, Severity::Error, text));
     let declared = |side: &Side<'_>| side.sdp.kind.filter(|_| side.sdp.declared);
     match (declared(offer), declared(answer)) {
         (Some(Half::Offer), Some(Half::Offer)) => wrong("both are offers".into()),
@@ -379,7 +375,7 @@ fn roles(offer: &Side<'_>, answer: &Side<'_>, found: &mut Vec<Finding>) {
         let text = format!(
             "the answer says a=setup:actpass, which is illegal in an answer (RFC 5763 section 5): it must choose active or passive, and browsers refuse it{hint}; the pair is judged all the same"
         );
-        found.push(finding("illegal-actpass", Severity::Error, text));
+        found.push(Finding::new(Id::IllegalActpass, Severity::Error, text));
     } else if let (Some(one @ ("active" | "passive")), Some(other)) =
         (first.as_deref(), second.as_deref())
         && one == other
@@ -387,16 +383,16 @@ fn roles(offer: &Side<'_>, answer: &Side<'_>, found: &mut Vec<Finding>) {
         let text = format!(
             "both sides say a=setup:{one}, so DTLS never starts, even where ICE connects (RFC 5763 section 5)"
         );
-        found.push(finding("setup-conflict", Severity::Error, text));
+        found.push(Finding::new(Id::SetupConflict, Severity::Error, text));
     }
     if offer.lite && answer.lite {
         let text = "both sides are ICE-lite: nobody sends checks, so they do not connect; one of them must run full ICE";
-        found.push(finding("both-lite", Severity::Error, text));
+        found.push(Finding::new(Id::BothLite, Severity::Error, text));
     }
     if offer.ice != answer.ice && !offer.sections.is_empty() && !answer.sections.is_empty() {
         let which = if offer.ice { "the answer" } else { "the offer" };
         let text = format!("{which} has no ICE, the other side has: ICE is not used between them");
-        found.push(finding("one-sided-ice", Severity::Warning, text));
+        found.push(Finding::new(Id::OneSidedIce, Severity::Warning, text));
     }
 }
 
@@ -433,7 +429,7 @@ pub(super) fn summary(sdp: &Sdp, explained: &Explained) -> String {
         (true, true) => " without candidates".to_owned(),
         (true, false) => format!(" with candidates: {}", counted.join(", ")),
     };
-    let weighty = |f: &&Finding| f.severity != Severity::Info && f.id != "bad-line";
+    let weighty = |f: &&Finding| f.severity != Severity::Info && f.id != Id::BadLine;
     let main = explained.findings.iter().find(weighty);
     let main = main.or_else(|| explained.findings.iter().find(|f| f.severity != Severity::Info));
     let main = main.map(|f| format!("; {}", f.text)).unwrap_or_default();

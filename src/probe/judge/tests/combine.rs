@@ -1,6 +1,7 @@
 //! Several servers' facts, taken together.
 
 use super::*;
+use crate::ground::finding::Id;
 use crate::nat::Filtering::{
     self, AddressAndPortDependent as Apdf, AddressDependent as Adf, EndpointIndependent as Eif,
 };
@@ -34,7 +35,7 @@ fn what_each_server_leaves_possible_is_taken_together() {
         let record = plain(&[(A, X), (B, X), (C, X)]).0;
         let mut findings = Vec::new();
         let mut compare = Comparison { record: &record, findings: &mut findings };
-        let fact = compare.facts("filtering", alone.clone());
+        let fact = compare.facts("filtering", Id::ServersDisagreeOnFiltering, alone.clone());
         assert_eq!(fact.possible(), *left, "{alone:?}: {fact:?}");
         match (said, findings.as_slice()) {
             (None, []) => {}
@@ -48,7 +49,11 @@ fn what_each_server_leaves_possible_is_taken_together() {
 fn the_surest_that_says_what_is_left_is_kept_or_all_are_named() {
     let run = plain(&[(A, X), (B, X)]);
     let together = |alone: Vec<Fact<Filtering>>| {
-        Comparison { record: &run.0, findings: &mut Vec::new() }.facts("filtering", alone)
+        Comparison { record: &run.0, findings: &mut Vec::new() }.facts(
+            "filtering",
+            Id::ServersDisagreeOnFiltering,
+            alone,
+        )
     };
     let fact = |grade, why: &str| Fact::Known {
         value: Adf,
@@ -71,7 +76,11 @@ fn the_surest_that_says_what_is_left_is_kept_or_all_are_named() {
     let mut findings = Vec::new();
     let mut compare = Comparison { record: &three.0, findings: &mut findings };
     let alone = vec![sure.clone(), sure, Fact::proven(Eif, "t3", vec![])];
-    is(&compare.facts("filtering", alone), Some((Adf, Grade::Probable)), "t2");
+    is(
+        &compare.facts("filtering", Id::ServersDisagreeOnFiltering, alone),
+        Some((Adf, Grade::Probable)),
+        "t2",
+    );
     has(&findings, "servers-disagree-on-filtering", Severity::Warning, "was left out");
     // of those that exclude nothing, one that was tried
     is(&together(vec![Fact::not_tested("no"), Fact::inconclusive("lost", vec![])]), None, "lost");

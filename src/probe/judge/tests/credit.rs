@@ -1,6 +1,7 @@
 //! Answers that count and answers that do not.
 
 use super::*;
+use crate::ground::finding::Id;
 use crate::probe::judge::credit::{canonical, doubts};
 use crate::probe::judge::{Standing, judge};
 
@@ -20,9 +21,9 @@ fn record(local: &str, said: &[(&str, &str)]) -> Record {
     run.0
 }
 
-fn doubt(local: &str, server: &str, mapped: &str) -> Option<&'static str> {
+fn doubt(local: &str, server: &str, mapped: &str) -> Option<String> {
     let record = canonical(&record(local, &[(server, mapped)]));
-    doubts(&record).remove(0).map(|doubt| doubt.id)
+    doubts(&record).remove(0).map(|doubt| doubt.id.to_string())
 }
 
 #[test]
@@ -95,13 +96,17 @@ fn addresses_that_no_nat_explains_do_not_count() {
         ("198.51.100.7:5000", "203.0.113.1:3478", "203.0.113.1:41000", "server-sees-itself"),
         ("192.168.1.100:5000", "192.168.1.5:3478", "192.168.1.5:41000", "server-sees-itself"),
     ] {
-        assert_eq!(doubt(local, server, mapped), Some(id), "{local} at {server}: {mapped}");
+        assert_eq!(
+            doubt(local, server, mapped).as_deref(),
+            Some(id),
+            "{local} at {server}: {mapped}"
+        );
     }
 }
 
 #[test]
 fn addresses_written_wrongly_are_told_from_translated_ones() {
-    let id = Some("mangled-mapped-address");
+    let id = Some("mangled-mapped-address".to_owned());
     // not XORed: 198.51.100.7:5000 reads as this
     let bare = "231.33.192.69:12954";
     assert_eq!(doubt("198.51.100.7:5000", "203.0.113.1:3478", bare), id);
@@ -116,10 +121,13 @@ fn addresses_written_wrongly_are_told_from_translated_ones() {
         ("203.0.113.5:3478", "192.0.2.1:5002"),
     ];
     let ids = |said: &[(&str, &str)]| -> Vec<_> {
-        doubts(&record("192.168.1.2:5000", said)).into_iter().map(|d| d.map(|d| d.id)).collect()
+        doubts(&record("192.168.1.2:5000", said))
+            .into_iter()
+            .map(|d| d.map(|d| d.id.to_string()))
+            .collect()
     };
-    assert_eq!(ids(&said), [None, id, None]);
-    assert_eq!(ids(&said[..2]), [id, id]);
+    assert_eq!(ids(&said), [None, id.clone(), None]);
+    assert_eq!(ids(&said[..2]), [id.clone(), id]);
 }
 
 /// A server that writes both addresses alike looks like an ALG that rewrites one of them.
@@ -132,7 +140,7 @@ fn a_forgotten_xor_is_not_an_alg() {
         t.received.as_mut().expect("answered").mapped_plain = Some(address("192.0.2.1:40000"));
     }
     let judged = judge(&record);
-    assert_eq!(judged.servers[0].findings[0].id, "mangled-mapped-address");
+    assert_eq!(judged.servers[0].findings[0].id.as_str(), "mangled-mapped-address");
     assert_eq!(judged.facts.mapped_address_rewriting.value(), None);
     assert_eq!(judged.facts.nat.value(), None);
 }
@@ -142,7 +150,7 @@ fn a_server_that_sees_all_sockets_as_one_sees_none() {
     let said = [("203.0.113.1:3478", "192.0.2.1:40000"), ("203.0.113.1:3478", "192.0.2.1:40000")];
     let judged = judge(&record("192.168.1.2:5000", &said));
     assert_eq!(judged.servers[0].standing, Standing::Unusable);
-    assert!(judged.servers[0].findings.iter().any(|f| f.id == "one-address-for-all"));
+    assert!(judged.servers[0].findings.iter().any(|f| f.id == Id::OneAddressForAll));
     assert_eq!(judged.facts.nat.value(), None);
     assert_eq!(judged.seen, None);
 }

@@ -145,7 +145,7 @@ impl Run {
     }
 
     fn finding(&self, id: &str) -> Option<String> {
-        self.judged().findings.into_iter().find(|f| f.id == id).map(|f| f.text)
+        self.judged().findings.into_iter().find(|f| f.id.as_str() == id).map(|f| f.text)
     }
 }
 
@@ -164,7 +164,7 @@ fn is<T: Debug + PartialEq + Copy>(fact: &Fact<T>, known: Option<(T, Grade)>, be
 /// There is one finding of this id, with this severity and text.
 #[track_caller]
 fn has(findings: &[Finding], id: &str, severity: Severity, text: &str) {
-    let found = findings.iter().find(|f| f.id == id);
+    let found = findings.iter().find(|f| f.id.as_str() == id);
     let found = found.unwrap_or_else(|| panic!("no {id}: {findings:?}"));
     assert!(found.severity == severity && found.text.contains(text), "{text}: {found:?}");
 }
