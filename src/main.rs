@@ -1,5 +1,5 @@
 //! The `natscope` binary; everything is in the library.
 
 fn main() -> std::process::ExitCode {
-    natscope::cli::main()
+    natscope::main()
 }

@@ -16,7 +16,7 @@ mod stop;
 mod turn;
 
 use clap::{Parser, Subcommand};
-pub use exit::{Failure, Outcome};
+use exit::Failure;
 use std::process::ExitCode;
 
 /// What NAT is in front of this machine? Is STUN enough for a peer-to-peer connection, or is TURN

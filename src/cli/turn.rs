@@ -2,11 +2,10 @@
 
 use super::exit::Failure;
 use crate::net::file;
-use crate::net::resolve::{Family, resolve};
 use crate::net::tls::Tls;
+use crate::run::{Credentials, Relays};
 use crate::stun::text;
-use crate::stun::uri::{Host, Scheme, Transport, Uri};
-use crate::turn::{Over, Server};
+use crate::stun::uri::{Scheme, Transport, Uri};
 use std::path::PathBuf;
 
 /// TURN servers and how to be let in.
@@ -98,25 +97,24 @@ fn shown(rest: &str) -> String {
 /// The longest user name and password (RFC 8489 section 14.3, and of the same length).
 const LONGEST: usize = 508;
 
-/// A user's name and password. Its password is in no log.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The name.
-    pub user: String,
-    /// The password.
-    pub password: String,
-}
-
 impl TurnArgs {
-    /// The credentials, when a TURN server is named; both empty when there are none.
+    /// The servers, and what is needed to use them.
     ///
     /// # Errors
-    /// When only one is there, one is too long, or the file cannot be read.
-    pub fn credentials(&self) -> Result<Option<Credentials>, Failure> {
+    /// When the credentials are not complete, or a file is of no use.
+    pub fn relays(&self) -> Result<Relays, Failure> {
+        let credentials = self.credentials()?;
+        let tls = Tls::new(self.ca.as_deref());
+        let tls = tls.map_err(|error| Failure::run(format!("--ca: {error}")))?;
+        Ok(Relays { servers: self.turn.clone(), credentials, tls })
+    }
+
+    /// Both empty when there are none.
+    fn credentials(&self) -> Result<Credentials, Failure> {
         if self.turn.is_empty() {
             return match &self.password_file {
                 Some(_) => Err(Failure::usage("--password-file is of no use without --turn")),
-                None => Ok(None),
+                None => Ok(Credentials::default()),
             };
         }
         let user = self.user.clone().filter(|user| !user.is_empty());
@@ -140,7 +138,7 @@ impl TurnArgs {
                 "a TURN user's name and password have at most {LONGEST} bytes (RFC 8489)"
             )));
         }
-        Ok(Some(Credentials { user, password }))
+        Ok(Credentials { user, password })
     }
 
     fn password(&self) -> Result<Option<String>, Failure> {
@@ -155,44 +153,6 @@ impl TurnArgs {
         }
         Ok(Some(line.to_owned()))
     }
-
-    /// Whom to trust.
-    ///
-    /// # Errors
-    /// When the `--ca` file is of no use.
-    pub fn tls(&self) -> Result<Tls, Failure> {
-        Tls::new(self.ca.as_deref()).map_err(|error| Failure::run(format!("--ca: {error}")))
-    }
-}
-
-/// A named TURN server, with every address that it has in these families.
-///
-/// # Errors
-/// When its name cannot be resolved.
-pub async fn look_up(
-    uri: &Uri,
-    credentials: &Credentials,
-    family: Family,
-) -> Result<Vec<Server>, String> {
-    let addresses = resolve(uri, family).await.map_err(|error| error.to_string())?;
-    let name = match &uri.host {
-        Host::Ip(ip) => ip.to_string(),
-        Host::Name(name) => name.clone(),
-    };
-    let over = match (uri.scheme, uri.transport) {
-        (Scheme::Turns | Scheme::Stuns, _) => Over::Tls,
-        (_, Some(Transport::Tcp)) => Over::Tcp,
-        _ => Over::Udp,
-    };
-    let server = |address| Server {
-        uri: uri.to_string(),
-        name: name.clone(),
-        address,
-        over,
-        user: credentials.user.clone(),
-        password: credentials.password.clone(),
-    };
-    Ok(addresses.into_iter().map(server).collect())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod cli;
 mod connect;
 mod connect_hostile;
 mod docs;
+mod examples;
 mod faulty_servers;
 mod files;
 mod foreign_clients;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// The floors, the lowest first; a floor uses those below it. What stands side by side does so in
 /// this order too.
-const FLOORS: [&str; 14] = [
+const FLOORS: [&str; 15] = [
     "ground", "nat", "stun", "turn", "probe", "ice", "sdp", "signal", "peer", "sim", "net", "lab",
-    "report", "cli",
+    "report", "run", "cli",
 ];
 
 /// What only one folder may name.

@@ -4,26 +4,23 @@ mod hand;
 
 use super::exit::{self, Failure, Outcome, tell};
 use super::output::{self, Files, Format, Target};
-use super::probe::{look_up, parse_bind, parse_duration};
+use super::probe::{parse_bind, parse_duration, ways};
 use super::progress::Progress;
-use super::turn::{self, Credentials, TurnArgs};
+use super::turn::TurnArgs;
 use super::{config, runtime, stop};
-use crate::ground::finding::Finding;
 use crate::ice::{Connection, Pace, Policy};
-use crate::net::Stop;
-use crate::net::bind::{Bind, BindTo};
-use crate::net::connect::{self, Config, Meeting, Room};
-use crate::net::ice::Options;
-use crate::net::resolve::Family;
+use crate::net::bind::BindTo;
+use crate::net::connect::{self, Meeting, Room};
 use crate::net::signal::Uri;
 use crate::net::tls::Tls;
-use crate::report::connect::{ConnectReport, Met};
+use crate::report::connect::ConnectReport;
+use crate::run;
+use crate::run::connect::Config;
 use crate::signal::{Role, is_room_name};
 use crate::stun::uri::Uri as ServerUri;
 use clap::ValueEnum;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,9 +34,6 @@ Examples:
 Both sides then print the same report. That they do not connect is a result like any
 other: the exit code is 0, unless --expect says otherwise; 3 where it ended before
 there was a result.";
-
-/// The longest that looking up names may take.
-const NAMES: Duration = Duration::from_secs(10);
 
 /// Arguments of `natscope connect`.
 #[derive(Debug, clap::Args)]
@@ -132,15 +126,21 @@ fn parse_room(text: &str) -> Result<String, String> {
 /// # Errors
 /// When nothing could be tried, or the result cannot be written.
 pub fn run(args: &Args) -> Result<Outcome, Failure> {
-    if let Some(bind) = &args.bind {
-        bind.check().map_err(|error| Failure::run(format!("--bind: {error}")))?;
-    }
+    let ways = ways(args.four, args.six, args.bind.as_ref())?;
     let servers = config::servers(&args.server)?;
-    let credentials = args.turn.credentials()?;
-    let tls = args.turn.tls()?;
+    let config = Config {
+        ways,
+        relays: args.turn.relays()?,
+        policy: if args.relay_only { Policy::RelayOnly } else { Policy::All },
+        pace: if args.quick { Pace::lab() } else { Pace::internet() },
+        probe: !args.no_probe,
+        budget: args.budget,
+        wait: args.wait,
+        ..Config::new(servers)
+    };
     let files = Files::create(&args.output)?;
     let runtime = runtime()?;
-    let report = runtime.block_on(attempt(args, &servers, credentials.as_ref(), tls));
+    let report = runtime.block_on(attempt(args, &config));
     // a name that is still being looked up, or a read from stdin, must not hold the program
     runtime.shutdown_background();
     let report = report?;
@@ -166,34 +166,22 @@ fn conclude(args: &Args, report: &ConnectReport) -> Outcome {
     Outcome::NotAsExpected
 }
 
-async fn attempt(
-    args: &Args,
-    servers: &[ServerUri],
-    credentials: Option<&Credentials>,
-    tls: Tls,
-) -> Result<ConnectReport, Failure> {
-    let started = jiff::Timestamp::now();
-    let clock = Instant::now();
+async fn attempt(args: &Args, config: &Config) -> Result<ConnectReport, Failure> {
     let stop = stop::on_signal()?;
-    let mut findings = Vec::new();
-    let config = configure(args, servers, credentials, &tls, &stop, &mut findings).await?;
-    let meeting = meeting(args, tls)?;
-    let met = if matches!(meeting, Meeting::Room(_)) { Met::Room } else { Met::Hand };
+    let meeting = meeting(args, config.relays.tls.clone())?;
     // a spinner would write over what is pasted
-    let progress = (met == Met::Room).then(Progress::new);
+    let progress = matches!(meeting, Meeting::Room(_)).then(Progress::new);
     let mut show = |news: connect::Progress| match (news, &progress) {
         (connect::Progress::Doing(what), Some(progress)) => progress.doing(what),
         (connect::Progress::Note(text), Some(progress)) => progress.note(&text),
         (connect::Progress::Note(text), None) => tell(&text),
         (connect::Progress::Doing(_), None) => {}
     };
-    let attempt = connect::run(config, meeting, stop, &mut show).await;
+    let report = run::connect::connect(config, meeting, stop, &mut show).await;
     if let Some(progress) = &progress {
         progress.end();
     }
-    let mut attempt = attempt.map_err(|error| Failure::run(error.to_string()))?;
-    attempt.findings.splice(0..0, findings);
-    Ok(ConnectReport::new(started, clock.elapsed(), met, attempt))
+    report.map_err(|error| Failure::run(error.to_string()))
 }
 
 fn meeting(args: &Args, tls: Tls) -> Result<Meeting, Failure> {
@@ -208,76 +196,4 @@ fn meeting(args: &Args, tls: Tls) -> Result<Meeting, Failure> {
     let to_stdout = args.format == Format::Text;
     let hand = hand::Hands::new(role, args.file.clone(), args.answer.clone(), to_stdout)?;
     Ok(Meeting::Hand(Box::new(hand)))
-}
-
-async fn configure(
-    args: &Args,
-    servers: &[ServerUri],
-    credentials: Option<&Credentials>,
-    tls: &Tls,
-    stop: &Stop,
-    findings: &mut Vec<Finding>,
-) -> Result<Config, Failure> {
-    let family = match (args.four, args.six, args.bind.as_ref().map(|bind| &bind.by)) {
-        (true, ..) => Family::V4,
-        (_, true, _) => Family::V6,
-        (_, _, Some(Bind::Address(ip))) if ip.is_ipv4() => Family::V4,
-        (_, _, Some(Bind::Address(_))) => Family::V6,
-        _ => Family::Any,
-    };
-    let found = look_up(servers, args.budget.min(NAMES), stop.clone(), findings).await;
-    let mut groups: [Vec<(String, SocketAddr)>; 2] = Default::default();
-    for (uri, addresses) in &found {
-        for (group, v4) in groups.iter_mut().zip([true, false]) {
-            let fits = |a: &&SocketAddr| a.is_ipv4() == v4 && family.wants(a);
-            if let Some(&address) = addresses.iter().find(fits).filter(|a| routed(args, **a)) {
-                let same = group.iter().any(|(_, known)| *known == address);
-                if !same {
-                    group.push((uri.clone(), address));
-                }
-            }
-        }
-    }
-    let stun = groups.iter().flatten().cloned().collect();
-    let turn = relays(args, credentials, family).await?;
-    let pace = if args.quick { Pace::lab() } else { Pace::internet() };
-    let policy = if args.relay_only { Policy::RelayOnly } else { Policy::All };
-    let bind = args.bind.as_ref().map(|bind| bind.by.clone());
-    let port = args.bind.as_ref().and_then(|bind| bind.port);
-    let ice = Options { bind, port, family, stun, turn, tls: tls.clone(), pace, policy };
-    let probe = if args.no_probe { Vec::new() } else { groups.to_vec() };
-    let probe = probe.into_iter().filter(|group| !group.is_empty()).collect();
-    Ok(Config { ice, probe, budget: args.budget, wait: args.wait })
-}
-
-/// The TURN servers, each at its first address that can be reached.
-async fn relays(
-    args: &Args,
-    credentials: Option<&Credentials>,
-    family: Family,
-) -> Result<Vec<crate::turn::Server>, Failure> {
-    let Some(credentials) = credentials else { return Ok(Vec::new()) };
-    let mut all = Vec::new();
-    for uri in &args.turn.turn {
-        let found =
-            tokio::time::timeout(args.budget, turn::look_up(uri, credentials, family)).await;
-        let found = found.unwrap_or_else(|_| Err("no answer from the name service".to_owned()));
-        let found = found.map_err(|error| Failure::run(format!("{uri}: {error}")))?;
-        let best = found.iter().find(|server| routed(args, server.address)).or(found.first());
-        let server = best.cloned().ok_or_else(|| {
-            Failure::run(format!("{uri} has no address of the family that is asked for"))
-        })?;
-        all.push(server);
-    }
-    Ok(all)
-}
-
-/// Whether the kernel knows a way there. Nothing is sent.
-fn routed(args: &Args, to: SocketAddr) -> bool {
-    let any: SocketAddr = if to.is_ipv4() {
-        (std::net::Ipv4Addr::UNSPECIFIED, 0).into()
-    } else {
-        (std::net::Ipv6Addr::UNSPECIFIED, 0).into()
-    };
-    args.bind.is_some() || std::net::UdpSocket::bind(any).and_then(|s| s.connect(to)).is_ok()
 }

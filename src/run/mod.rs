@@ -1,0 +1,16 @@
+//! What the commands of the program do, as calls with plain configurations: [`probe`](probe::probe)
+//! measures the NAT and tries TURN servers, [`connect`](connect::connect) tries the connection for
+//! real. Both look names up and choose ways out of this host alike. To be a server is
+//! [`net::serve`](crate::net::serve) alone.
+
+// Sockets and clocks are this floor's business.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod connect;
+mod names;
+pub mod probe;
+mod relays;
+mod ways;
+
+pub use relays::{Credentials, Relays};
+pub use ways::Ways;
