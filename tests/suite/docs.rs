@@ -214,18 +214,22 @@ fn shapes() {
     assert_eq!(shapes_of(narrow.lines()), shapes_of(wide.lines()));
 }
 
+/// The documents for those who read and change the sources.
+const OURS: [&str; 2] = ["ARCHITECTURE.md", "CONTRIBUTING.md"];
+
+/// Every document but the list of changes.
+fn documents() -> Vec<String> {
+    let entries = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let docs = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    OURS.into_iter().chain(["README.md"]).map(str::to_owned).chain(docs).collect()
+}
+
 #[test]
 fn links_lead_somewhere() {
-    for document in [
-        "README.md",
-        "docs/method.md",
-        "docs/limits.md",
-        "docs/report.md",
-        "docs/connect.md",
-        "docs/signalling.md",
-    ] {
-        let text = support::read(document);
-        let folder = Path::new(document).parent().unwrap();
+    for document in documents() {
+        let text = support::read(&document);
+        let folder = Path::new(&document).parent().unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let file = link.split('#').next().unwrap_or_default();
             if !file.is_empty() && !file.contains("://") {
@@ -234,4 +238,57 @@ fn links_lead_somewhere() {
             }
         }
     }
+}
+
+/// What a document has in backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn files_and_modules_that_documents_name_are_there() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in documents() {
+        let text = support::read(&document);
+        let files = quoted(&text).filter(|word| {
+            let ours = ["src/", "tests/", "docs/", "examples/"].iter().any(|f| word.starts_with(f));
+            ours && !word.contains([' ', '*', '<', ':'])
+        });
+        for file in files {
+            assert!(top.join(file).exists(), "{document} names {file}");
+        }
+    }
+    let floor =
+        |word: &str| word.split("::").next().is_some_and(|f| top.join("src").join(f).is_dir());
+    let of_a_module = |c: char| c.is_ascii_lowercase() || c == '_' || c == ':';
+    for document in OURS {
+        let text = support::read(document);
+        for module in quoted(&text).filter(|w| w.chars().all(of_a_module) && floor(w)) {
+            let path = top.join("src").join(module.replace("::", "/"));
+            assert!(
+                path.is_dir() || path.with_extension("rs").exists(),
+                "{document} names {module}"
+            );
+        }
+    }
+}
+
+#[test]
+fn commands_for_contributors_exist() {
+    let text = support::read("CONTRIBUTING.md");
+    let typed: Vec<&str> = quoted(&text).filter(|word| word.contains(' ')).collect();
+    let targets = typed.iter().filter_map(|command| command.strip_prefix("make "));
+    for target in targets {
+        let mut make = Command::new("make");
+        make.args(["--dry-run", target]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(make.output().unwrap().status.success(), "make {target}");
+    }
+    let mut filters = 0;
+    for filter in typed.iter().filter_map(|c| c.strip_prefix("cargo test --test suite ")) {
+        let this = std::env::current_exe().unwrap();
+        let listed = Command::new(this).args([filter, "--list"]).output().unwrap();
+        assert!(support::stdout(&listed).contains(": test"), "no test is called {filter}");
+        filters += 1;
+    }
+    assert!(filters > 0 && typed.iter().any(|command| command.starts_with("cargo run --example ")));
 }
