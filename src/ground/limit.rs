@@ -1,20 +1,21 @@
-//! A rate limit per source address: a token bucket each, in a table of bounded size.
+//! Rate limits: a token bucket, and one for each source address in a table of bounded size. Time is
+//! what they are told.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-/// How many answers one source address may have.
+/// How much of anything one may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// Answers per second in the long run.
-    pub per_second: u32,
-    /// Answers at once after a pause.
-    pub burst: u32,
+    /// Per second in the long run.
+    pub per_second: u64,
+    /// At once after a pause.
+    pub burst: u64,
 }
 
 impl Default for Limit {
-    /// Four times what a natscope probe on a lossy path needs.
+    /// Answers of a STUN server to one source: four times what a natscope probe on a lossy path needs.
     fn default() -> Self {
         Self { per_second: 200, burst: 400 }
     }
@@ -30,7 +31,7 @@ const WALK: Duration = Duration::from_millis(100);
 /// One of what is counted, in a bucket's tokens.
 const ONE: u64 = 1_000_000;
 
-/// A token bucket: so many at once, and so many a second in the long run. Time is what it is told.
+/// A token bucket.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bucket {
     /// In millionths, so that whole microseconds count: rounded to milliseconds, a source that asks
@@ -41,13 +42,13 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     /// A full one.
-    pub const fn new(now: Duration, burst: u64) -> Self {
-        Self { tokens: burst.saturating_mul(ONE), at: now }
+    pub const fn new(now: Duration, limit: Limit) -> Self {
+        Self { tokens: limit.burst.saturating_mul(ONE), at: now }
     }
 
     /// Takes so many; false, and nothing is taken, when there are not so many.
-    pub fn take(&mut self, now: Duration, count: u64, per_second: u64, burst: u64) -> bool {
-        self.tokens = self.refilled(now, per_second, burst);
+    pub fn take(&mut self, now: Duration, count: u64, limit: Limit) -> bool {
+        self.tokens = self.refilled(now, limit);
         self.at = self.at.max(now);
         let left = self.tokens.checked_sub(count.saturating_mul(ONE));
         self.tokens = left.unwrap_or(self.tokens);
@@ -55,14 +56,14 @@ impl Bucket {
     }
 
     /// Whether nothing is missing: such a bucket need not be remembered.
-    pub fn is_full(&self, now: Duration, per_second: u64, burst: u64) -> bool {
-        self.refilled(now, per_second, burst) >= burst.saturating_mul(ONE)
+    pub fn is_full(&self, now: Duration, limit: Limit) -> bool {
+        self.refilled(now, limit) >= limit.burst.saturating_mul(ONE)
     }
 
-    fn refilled(&self, now: Duration, per_second: u64, burst: u64) -> u64 {
+    fn refilled(&self, now: Duration, limit: Limit) -> u64 {
         let passed = u64::try_from(now.saturating_sub(self.at).as_micros()).unwrap_or(u64::MAX);
-        let gained = passed.saturating_mul(per_second);
-        self.tokens.saturating_add(gained).min(burst.saturating_mul(ONE))
+        let gained = passed.saturating_mul(limit.per_second);
+        self.tokens.saturating_add(gained).min(limit.burst.saturating_mul(ONE))
     }
 }
 
@@ -83,7 +84,6 @@ impl Limiter {
 
     /// Takes one answer from the source's bucket; false when it is empty.
     pub fn allows(&mut self, now: Duration, source: IpAddr) -> bool {
-        let (rate, burst) = (self.limit.per_second.into(), self.limit.burst.into());
         let key = group(source);
         if self.buckets.len() >= MOST_SOURCES && !self.buckets.contains_key(&key) {
             if now >= self.next_walk {
@@ -95,13 +95,12 @@ impl Limiter {
                 return false;
             }
         }
-        let bucket = self.buckets.entry(key).or_insert_with(|| Bucket::new(now, burst));
-        bucket.take(now, 1, rate, burst)
+        let bucket = self.buckets.entry(key).or_insert_with(|| Bucket::new(now, self.limit));
+        bucket.take(now, 1, self.limit)
     }
 
     fn forget_idle(&mut self, now: Duration) {
-        let (rate, burst) = (self.limit.per_second.into(), self.limit.burst.into());
-        self.buckets.retain(|_, bucket| !bucket.is_full(now, rate, burst));
+        self.buckets.retain(|_, bucket| !bucket.is_full(now, self.limit));
     }
 }
 

@@ -5,7 +5,7 @@
 //! and gives it back; and frames that carry nothing (pings, empty pieces) are counted, however they
 //! are cut.
 
-use super::limits::{Bucket, Rate};
+use crate::ground::limit::{Bucket, Limit};
 use std::time::Duration;
 
 /// Longest header, in bytes: two, a length of eight, a mask.
@@ -52,7 +52,7 @@ pub enum Broken {
 #[derive(Debug)]
 pub struct Frames {
     longest: usize,
-    rate: Rate,
+    rate: Limit,
     bucket: Bucket,
     header: [u8; LONGEST_HEADER],
     have: usize,
@@ -76,7 +76,7 @@ struct Frame {
 impl Frames {
     /// For messages of up to `longest` bytes.
     #[must_use]
-    pub fn new(now: Duration, longest: usize, rate: Rate) -> Self {
+    pub fn new(now: Duration, longest: usize, rate: Limit) -> Self {
         Self {
             longest,
             rate,
@@ -147,7 +147,7 @@ impl Frames {
             let needed = self.needed();
             if self.have >= needed {
                 let frame = self.frame_of_header()?;
-                if !self.bucket.take(now, self.rate) {
+                if !self.bucket.take(now, 1, self.rate) {
                     return Err(Broken::TooFast);
                 }
                 self.frame = Some(frame);
@@ -275,7 +275,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RATE: Rate = Rate { burst: 1000, per_second: 10 };
+    const RATE: Limit = Limit { burst: 1000, per_second: 10 };
 
     fn client(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut out = frame(first & 0x0f, payload);

@@ -1,16 +1,7 @@
 //! What a stranger may cost.
 
-use crate::ground::limit;
+use crate::ground::limit::Limit;
 use std::time::Duration;
-
-/// So many at once after a pause, and so many a second in the long run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// At once.
-    pub burst: u32,
-    /// A second.
-    pub per_second: u32,
-}
 
 /// Bounds of a signalling server. A *source* is an IPv4 address, or a /64 of IPv6, which a host has
 /// to itself.
@@ -29,17 +20,17 @@ pub struct Limits {
     /// How long the handshakes may take.
     pub handshake: Duration,
     /// Connections that one source may make.
-    pub connections: Rate,
+    pub connections: Limit,
     /// Rooms that one source may ask for: whoever guesses a room's name is in.
-    pub joins: Rate,
+    pub joins: Limit,
     /// The longest message, in bytes.
     pub message: usize,
     /// Messages that a client may send at once after a pause.
-    pub burst: u32,
+    pub burst: u64,
     /// Messages a second that a client may go on with.
-    pub per_second: u32,
+    pub per_second: u64,
     /// Frames of a client: messages come in one or more, and pings are frames too.
-    pub frames: Rate,
+    pub frames: Limit,
     /// Bytes that may wait for one client, with those of a message that it has sent a part of.
     pub held_by_client: usize,
     /// The same of all clients of one source.
@@ -61,12 +52,12 @@ impl Default for Limits {
             handshakes_of_source: 16,
             handshakes: 512,
             handshake: Duration::from_secs(10),
-            connections: Rate { burst: 200, per_second: 10 },
-            joins: Rate { burst: 64, per_second: 1 },
+            connections: Limit { burst: 200, per_second: 10 },
+            joins: Limit { burst: 64, per_second: 1 },
             message: 64 * 1024,
             burst: 100,
             per_second: 20,
-            frames: Rate { burst: 400, per_second: 80 },
+            frames: Limit { burst: 400, per_second: 80 },
             held_by_client: 256 * 1024,
             held_by_source: 2 << 20,
             held: 32 << 20,
@@ -78,22 +69,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The messages of a client.
-    pub(super) const fn messages(&self) -> Rate {
-        Rate { burst: self.burst, per_second: self.per_second }
-    }
-}
-
-/// How many a client may still send.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bucket(limit::Bucket);
-
-impl Bucket {
-    pub fn new(now: Duration, rate: Rate) -> Self {
-        Self(limit::Bucket::new(now, rate.burst.into()))
-    }
-
-    /// Takes one; false when there is none left.
-    pub fn take(&mut self, now: Duration, rate: Rate) -> bool {
-        self.0.take(now, 1, rate.per_second.into(), rate.burst.into())
+    pub(super) const fn messages(&self) -> Limit {
+        Limit { burst: self.burst, per_second: self.per_second }
     }
 }

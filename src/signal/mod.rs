@@ -11,8 +11,7 @@ mod message;
 mod rooms;
 
 pub use budget::Budget;
-pub(crate) use limits::Bucket;
-pub use limits::{Limits, Rate};
+pub use limits::Limits;
 pub use message::{Code, Message, Role, VERSION, is_room_name};
 pub use rooms::{ClientId, Output, Rooms};
 

@@ -1,8 +1,8 @@
 //! The rooms: who is in which, and what is passed on.
 
 use super::message::{Said, said};
-use super::{Bucket, Code, Limits, Message, Rate, Role, VERSION, is_room_name};
-use crate::ground::limit::{Limit, Limiter, group};
+use super::{Code, Limits, Message, Role, VERSION, is_room_name};
+use crate::ground::limit::{Bucket, Limit, Limiter, group};
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -50,13 +50,12 @@ impl Rooms {
     /// An empty one.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        let Rate { burst, per_second } = limits.joins;
         Self {
-            limits,
             clients: HashMap::new(),
             rooms: HashMap::new(),
             sources: HashMap::new(),
-            joins: Limiter::new(Limit { per_second, burst }),
+            joins: Limiter::new(limits.joins),
+            limits,
             outputs: VecDeque::new(),
         }
     }
@@ -106,7 +105,7 @@ impl Rooms {
     pub fn received(&mut self, now: Duration, id: ClientId, text: &str) {
         let limits = self.limits;
         let Some(client) = self.clients.get_mut(&id) else { return };
-        if !client.bucket.take(now, limits.messages()) {
+        if !client.bucket.take(now, 1, limits.messages()) {
             let rate = limits.per_second;
             return self.refuse(id, Code::TooFast, &format!("more than {rate} messages a second"));
         }
@@ -204,7 +203,7 @@ impl Rooms {
         }
         let from = self.clients.get(&id).map(|client| client.from);
         if !from.is_some_and(|from| self.joins.allows(now, from)) {
-            let Rate { burst, per_second } = self.limits.joins;
+            let Limit { burst, per_second } = self.limits.joins;
             let why = format!(
                 "your address has asked for too many rooms: {burst} at once, {per_second} a second"
             );

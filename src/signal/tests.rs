@@ -1,4 +1,5 @@
 use super::*;
+use crate::ground::limit::Bucket;
 use proptest::prelude::*;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -171,12 +172,12 @@ fn one_source_has_its_share_of_connections_and_guesses_and_others_have_theirs() 
 fn after_a_pause_one_may_speak_again() {
     let limits = Limits { burst: 2, per_second: 10, ..Limits::default() };
     let limits = limits.messages();
-    let mut bucket = limits::Bucket::new(NOW, limits);
-    assert!(bucket.take(NOW, limits) && bucket.take(NOW, limits));
-    assert!(!bucket.take(NOW, limits));
+    let mut bucket = Bucket::new(NOW, limits);
+    assert!(bucket.take(NOW, 1, limits) && bucket.take(NOW, 1, limits));
+    assert!(!bucket.take(NOW, 1, limits));
     let later = NOW + Duration::from_millis(100);
-    assert!(bucket.take(later, limits) && !bucket.take(later, limits));
-    assert!(bucket.take(NOW + Duration::from_secs(9), limits));
+    assert!(bucket.take(later, 1, limits) && !bucket.take(later, 1, limits));
+    assert!(bucket.take(NOW + Duration::from_secs(9), 1, limits));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::bytes;
 pub use super::fault::{Crossed, DeadPart, Fault, OtherLie, Sight};
 use super::link::{Link, chance};
+use crate::ground::limit::{Bucket, Limit};
 use crate::stun::address::PLAIN;
 use crate::stun::responder::{Over, Responder, Site, Sites};
 use crate::stun::{self, ErrorResponse, Message, types};
@@ -71,8 +72,7 @@ pub struct StunServer {
     pub spec: ServerSpec,
     responder: Responder,
     rng: StdRng,
-    tokens: f64,
-    filled: Duration,
+    limit: Option<(Limit, Bucket)>,
 }
 
 impl StunServer {
@@ -81,7 +81,14 @@ impl StunServer {
     pub fn new(spec: ServerSpec, rng: StdRng) -> Self {
         let sites = Sites::Two { primary: spec.primary, alternate: spec.alternate };
         let responder = Responder::new(sites, None, "simulated");
-        Self { spec, responder, rng, tokens: f64::MAX, filled: Duration::ZERO }
+        let limit = spec.faults.iter().find_map(|&fault| match fault {
+            Fault::RateLimited { per_second, burst } => {
+                let limit = Limit { per_second: per_second.into(), burst: burst.into() };
+                Some((limit, Bucket::new(Duration::ZERO, limit)))
+            }
+            _ => None,
+        });
+        Self { spec, responder, rng, limit }
     }
 
     /// The endpoint's address.
@@ -168,18 +175,9 @@ impl StunServer {
     }
 
     fn may_answer(&mut self, now: Duration) -> bool {
-        let limit = self.find(|fault| match fault {
-            Fault::RateLimited { per_second, burst } => Some((per_second, burst)),
-            _ => None,
-        });
-        if let Some((per_second, burst)) = limit {
-            let gained = now.saturating_sub(self.filled).as_secs_f64() * f64::from(per_second);
-            self.tokens = (self.tokens + gained).min(f64::from(burst));
-            self.filled = now;
-            if self.tokens < 1.0 {
-                return false;
-            }
-            self.tokens -= 1.0;
+        let limited = self.limit.as_mut();
+        if limited.is_some_and(|(limit, bucket)| !bucket.take(now, 1, *limit)) {
+            return false;
         }
         let share = self.find(|fault| match fault {
             Fault::Drops(share) => Some(share),

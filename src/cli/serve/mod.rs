@@ -46,7 +46,7 @@ pub struct Args {
     alternate: Vec<Listen>,
     /// Answers per second to one source address; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = Limit::default().per_second)]
-    limit: u32,
+    limit: u64,
     /// Serve UDP only
     #[arg(long)]
     no_tcp: bool,

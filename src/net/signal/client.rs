@@ -1,9 +1,10 @@
 //! One peer's side of a room.
 
 use super::{SignalError, Uri};
+use crate::ground::limit::{Bucket, Limit};
 use crate::net::NetError;
 use crate::net::tls::Tls;
-use crate::signal::{Bucket, Code, Limits, Message, Rate, Role, VERSION};
+use crate::signal::{Code, Limits, Message, Role, VERSION};
 use crate::stun::text::safe;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub struct Client {
     socket: WebSocketStream<Pin<Box<dyn Stream>>>,
     began: Instant,
-    pace: Rate,
+    pace: Limit,
     frames: Bucket,
 }
 
@@ -133,7 +134,8 @@ impl Client {
     pub async fn next(&mut self) -> Event {
         loop {
             let frame = self.socket.next().await;
-            if matches!(frame, Some(Ok(_))) && !self.frames.take(self.began.elapsed(), self.pace) {
+            if matches!(frame, Some(Ok(_))) && !self.frames.take(self.began.elapsed(), 1, self.pace)
+            {
                 return Event::Gone(format!(
                     "the signalling server sends more than {} messages a second without pause: \
                      it is no server of natscope, or it is broken",

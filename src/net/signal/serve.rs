@@ -3,7 +3,7 @@
 use super::hall::Hall;
 use super::origin::Origins;
 use super::{SignalError, talk};
-use crate::ground::limit::{Limit, Limiter};
+use crate::ground::limit::Limiter;
 use crate::net::NetError;
 use crate::net::guests::Guests;
 use crate::signal::{self, Limits};
@@ -148,9 +148,8 @@ struct Door {
 
 impl Door {
     fn new(limits: &Limits) -> Self {
-        let signal::Rate { burst, per_second } = limits.connections;
         Self {
-            rate: Limiter::new(Limit { per_second, burst }),
+            rate: Limiter::new(limits.connections),
             of_source: Guests::new(limits.handshakes_of_source),
             all: Arc::new(Semaphore::new(limits.handshakes)),
         }

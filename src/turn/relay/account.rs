@@ -1,7 +1,7 @@
 //! Whose an allocation is: what quotas, reservations and bandwidth are counted by.
 
 use super::Relay;
-use crate::ground::limit::Bucket;
+use crate::ground::limit::{Bucket, Limit};
 use std::fmt;
 use std::time::Duration;
 
@@ -56,10 +56,10 @@ impl Bandwidth {
         Self { bytes_per_second }
     }
 
-    /// What may pass at once after a pause: a quarter of a second's.
-    const fn burst(self) -> u64 {
-        let quarter = self.bytes_per_second / 4;
-        if quarter < LONGEST { LONGEST } else { quarter }
+    /// At once after a pause a quarter of a second's may pass.
+    fn limit(self) -> Limit {
+        let per_second = self.bytes_per_second;
+        Limit { per_second, burst: LONGEST.max(per_second / 4) }
     }
 }
 
@@ -121,9 +121,9 @@ impl Relay {
     }
 
     pub(super) fn forget_accounts(&mut self, now: Duration) {
-        let Some(limit) = self.bandwidth else { return };
+        let Some(limit) = self.bandwidth.map(Bandwidth::limit) else { return };
         self.accounts.retain(|_, holding| {
-            let full = |bucket: Bucket| bucket.is_full(now, limit.bytes_per_second, limit.burst());
+            let full = |bucket: Bucket| bucket.is_full(now, limit);
             holding.count > 0 || !holding.bucket.is_none_or(full)
         });
     }
@@ -137,9 +137,9 @@ pub(super) fn may_pass(
     account: &Account,
     bytes: usize,
 ) -> bool {
-    let Some(limit) = bandwidth else { return true };
+    let Some(limit) = bandwidth.map(Bandwidth::limit) else { return true };
     let Some(holding) = accounts.get_mut(account) else { return false };
-    let bucket = holding.bucket.get_or_insert_with(|| Bucket::new(now, limit.burst()));
+    let bucket = holding.bucket.get_or_insert_with(|| Bucket::new(now, limit));
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-    bucket.take(now, bytes, limit.bytes_per_second, limit.burst())
+    bucket.take(now, bytes, limit)
 }
