@@ -105,7 +105,8 @@
 //!
 //! Data flows one way, each module using only those above it in this list:
 //! [`ground`] (words) → [`nat`] (vocabulary) → [`stun`] (bytes) → [`probe`], [`turn`], [`ice`] over it,
-//! [`sdp`], [`signal`] and [`peer`] over that, [`sim`] (sans-IO: time and randomness are parameters) →
+//! [`sdp`], [`signal`] and [`peer`] over that, `sim` (for tests, by the feature of that name; sans-IO: time
+//! and randomness are parameters) →
 //! [`net`] (tokio drivers) → [`lab`] (NATs rebuilt in namespaces) → [`report`] → [`run`] (what the
 //! commands do) → the program.
 
@@ -121,6 +122,7 @@ pub mod report;
 pub mod run;
 pub mod sdp;
 pub mod signal;
+#[cfg(feature = "sim")]
 pub mod sim;
 pub mod stun;
 pub mod turn;
