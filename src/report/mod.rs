@@ -1,4 +1,4 @@
-//! Renders the results of everything below, and reads saved ones.
+//! Renders the results of everything below, a room for each document, and reads saved ones.
 //!
 //! [`Report`] is the document `natscope-report/1`: raw observations (`sockets`, `transactions`) and
 //! judgement (`servers`, `paths`, `traversal`, `findings`) stay apart, so that a saved report can
@@ -6,15 +6,22 @@
 
 mod answer;
 mod build;
+mod certify;
 pub mod connect;
+mod cost;
+#[cfg(target_os = "linux")]
+pub mod doctor;
 mod escape;
 mod explain;
 pub mod json;
 mod markdown;
 pub mod matrix;
+pub mod nats;
 mod prose;
 mod read;
+mod scenario;
 pub mod sdp;
+mod table;
 mod text;
 mod traversal;
 mod turn;
@@ -192,14 +199,6 @@ impl Server {
 }
 
 impl Report {
-    /// The document as JSON, with a final newline.
-    ///
-    /// # Errors
-    /// Never for a report built by this program: all map keys are text.
-    pub fn json(&self) -> Result<String, serde_json::Error> {
-        json::document(self)
-    }
-
     /// Whether anything definite was told: some path's mapping or filtering is known, or that the
     /// mapping depends on the destination, or UDP is known to be blocked there, or that a relay over
     /// TCP or TLS is what connects.
@@ -217,7 +216,7 @@ impl Report {
 }
 
 /// What can be shown in every format.
-pub trait Document {
+pub trait Document: Serialize {
     /// For a terminal; with `colour`, ANSI colours.
     fn text(&self, colour: bool) -> String;
     /// To paste into a ticket.
@@ -226,7 +225,9 @@ pub trait Document {
     ///
     /// # Errors
     /// Never for a document built by this program: all map keys are text.
-    fn json(&self) -> Result<String, serde_json::Error>;
+    fn json(&self) -> Result<String, serde_json::Error> {
+        json::document(self)
+    }
 }
 
 impl Document for Report {
@@ -235,9 +236,6 @@ impl Document for Report {
     }
     fn markdown(&self) -> String {
         markdown(self)
-    }
-    fn json(&self) -> Result<String, serde_json::Error> {
-        Self::json(self)
     }
 }
 

@@ -1,19 +1,15 @@
 //! `natscope lab certify`.
 
-use super::table::{safe, table};
-use super::{Format, code, find_all, inside, json, stop_signal};
+use super::{Format, code, find_all, inside, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output::{self, Files, Target};
 use crate::lab::certify::{Certificate, Row, SCHEMA};
 use crate::lab::kernel::wishes::Wishes;
 use crate::lab::kernel::{experiment, nft};
-use crate::lab::system::System;
-use crate::nat::{Filtering, Mapping, NatSpec};
+use crate::nat::NatSpec;
 use crate::probe::judge::judge;
 use clap::Args;
 use indicatif::ProgressBar;
-use serde_json::Value;
-use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -74,90 +70,11 @@ async fn certify(
         seconds: began.elapsed().as_secs_f64(),
         system: Some(nft::system()),
     };
-    files.deliver(args.format, |format, _| render(&document, format))?;
+    files.deliver(args.format, |format, colour| format.render(&document, colour))?;
     Ok(code(if document.agrees() {
         // what is missing has not been shown to agree
         if document.complete { Outcome::Done } else { Outcome::CouldNotTell }
     } else {
         Outcome::NotAsExpected
     }))
-}
-
-fn render(document: &Certificate, format: Format) -> Result<String, Failure> {
-    if format == Format::Json {
-        return json(document);
-    }
-    let rows: Vec<Vec<String>> = document
-        .rows
-        .iter()
-        .map(|row| {
-            vec![
-                row.nat.clone(),
-                behaviour(|axis| row.expected.get(axis)),
-                behaviour(|axis| row.measured.get(axis).and_then(|fact| fact.value())),
-                if row.agrees { "agrees".into() } else { "DISAGREES".into() },
-                format!("{:.2} s", row.seconds),
-            ]
-        })
-        .collect();
-    let mut text = table(format, &["NAT", "label", "measured", "", "probe"], &rows);
-    for row in document.rows.iter().filter(|row| !row.agrees) {
-        for axis in row.disagreements() {
-            let measured = row.measured.get(axis);
-            let line = format!(
-                "{}: {axis}: label {}, measured {}",
-                row.nat,
-                row.expected.get(axis).map_or("nothing".into(), plain),
-                measured.map_or("nothing".into(), |fact| match fact.value() {
-                    Some(value) => format!("{} ({})", plain(value), fact.because()),
-                    None => format!("nothing definite: {}", fact.because()),
-                })
-            );
-            let _ = writeln!(text, "{}", safe(format, &line));
-        }
-    }
-    let agreeing = document.rows.iter().filter(|row| row.agrees).count();
-    let _ = writeln!(
-        text,
-        "{}{agreeing} of {} NATs measured as labelled, in {:.1} s{}",
-        if format == Format::Markdown { "" } else { "\n" },
-        document.rows.len(),
-        document.seconds,
-        if document.complete { "" } else { "; stopped before the rest was measured" }
-    );
-    text += &measured_with(format, document.system.as_ref());
-    Ok(text)
-}
-
-/// The versions, as a line of their own.
-pub(super) fn measured_with(format: Format, system: Option<&System>) -> String {
-    let Some(system) = system else { return String::new() };
-    let gap = if format == Format::Markdown { "\n" } else { "" };
-    format!("{gap}{}\n", safe(format, &format!("Measured with {system}.")))
-}
-
-pub(super) fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// Such as `apdm-apdf random`, from the values of the axes.
-fn behaviour<'a>(axis: impl Fn(&str) -> Option<&'a Value>) -> String {
-    let text = |name: &str| axis(name).map(plain);
-    if text("classic").as_deref() == Some("udp-blocked") {
-        return "udp-blocked".into();
-    }
-    let mapping = text("mapping").and_then(|m| m.parse().ok()).map_or("?", Mapping::short);
-    let filtering = text("filtering").and_then(|f| f.parse().ok()).map_or("?", Filtering::short);
-    let mut all = match text("nat").as_deref() {
-        Some("true") => format!("{mapping}-{filtering}"),
-        Some("false") => format!("no NAT, {filtering}"),
-        _ => "?".into(),
-    };
-    if let Some(allocation) = text("allocation") {
-        let _ = write!(all, " {allocation}");
-    }
-    if text("early-packet-poisoning").as_deref() == Some("true") {
-        all += ", early-packet";
-    }
-    all
 }

@@ -1,6 +1,6 @@
 //! `natscope lab matrix`.
 
-use super::{code, find, inside, json, stop_signal};
+use super::{code, find, inside, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output::{self, ByExtension, Files, Target};
 use crate::lab::kernel::matrix::{self, ATTEMPTS, Step};
@@ -8,7 +8,7 @@ use crate::lab::kernel::nft;
 use crate::lab::kernel::wishes::Wishes;
 use crate::lab::matrix::{CLASSIC, Matrix, called, distinct, pairs};
 use crate::nat::NatSpec;
-use crate::report::matrix as render;
+use crate::report::matrix::junit;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::process::ExitCode;
@@ -103,11 +103,12 @@ fn style() -> ProgressStyle {
 
 fn document(matrix: &Matrix, format: Format, colour: bool) -> Result<String, Failure> {
     match format {
-        Format::Text => Ok(render::text(matrix, colour)),
-        Format::Markdown => Ok(render::markdown(matrix)),
-        Format::Json => json(matrix),
-        Format::Junit => render::junit(matrix)
-            .map_err(|e| Failure::run(format!("the document cannot be written: {e}"))),
+        Format::Text => output::Format::Text.render(matrix, colour),
+        Format::Markdown => output::Format::Markdown.render(matrix, colour),
+        Format::Json => output::Format::Json.render(matrix, colour),
+        Format::Junit => {
+            junit(matrix).map_err(|e| Failure::run(format!("the document cannot be written: {e}")))
+        }
     }
 }
 

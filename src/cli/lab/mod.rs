@@ -7,10 +7,9 @@ mod exec;
 mod matrix;
 mod scenario;
 mod show;
-mod table;
 
 use super::exit::{Failure, Outcome};
-use super::output::{self, Format};
+use super::output::{Format, print};
 use super::stop::Stopping;
 use crate::lab::catalogue::Catalogue;
 use crate::lab::kernel::LabError;
@@ -136,15 +135,6 @@ fn stop_signal(mut wishes: Wishes) -> Stop {
         }
     });
     stop
-}
-
-fn json<T: serde::Serialize>(document: &T) -> Result<String, Failure> {
-    crate::report::json::document(document)
-        .map_err(|e| Failure::run(format!("the document cannot be written: {e}")))
-}
-
-fn print(document: &str) -> Result<(), Failure> {
-    output::print(document)
 }
 
 fn code(outcome: Outcome) -> ExitCode {

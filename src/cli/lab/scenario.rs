@@ -1,8 +1,6 @@
 //! `natscope lab run SCENARIO`.
 
-use super::certify::{measured_with, plain};
-use super::table::{safe, table};
-use super::{Format, code, inside, json, stop_signal};
+use super::{Format, code, inside, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
 use crate::cli::output::{self, Files, Target};
 use crate::lab::catalogue::Catalogue;
@@ -12,11 +10,8 @@ use crate::lab::kernel::{Lab, experiment, nft};
 use crate::lab::matrix::called;
 use crate::lab::scenario::{Scenario, ScenarioResult};
 use crate::nat::NatSpec;
-use crate::nat::pair::End;
 use crate::net::Stop;
 use crate::probe::judge::judge;
-use crate::probe::outlook::Forecast;
-use crate::report::matrix;
 use clap::Args;
 use std::process::ExitCode;
 
@@ -66,7 +61,7 @@ async fn perform(
         }
     };
     let result = ScenarioResult { system: Some(nft::system()), ..result };
-    files.deliver(args.format, |format, _| render(&result, format))?;
+    files.deliver(args.format, |format, colour| format.render(&result, colour))?;
     Ok(code(if result.agrees() {
         Outcome::Done
     } else if cut_short {
@@ -85,72 +80,4 @@ async fn measure(
 ) -> Result<(ScenarioResult, bool), Failure> {
     let (record, seconds) = experiment::probe(lab.first_client()?, stop).wait().await??;
     Ok((scenario.conclude(spec, &judge(&record).facts, seconds), record.cut_short))
-}
-
-fn render(result: &ScenarioResult, format: Format) -> Result<String, Failure> {
-    if format == Format::Json {
-        return json(result);
-    }
-    let row = &result.row;
-    let axes: Vec<Vec<String>> = row
-        .expected
-        .iter()
-        .map(|(axis, expected)| {
-            let fact = row.measured.get(axis);
-            let measured = fact.and_then(|fact| fact.known());
-            vec![
-                axis.clone(),
-                plain(expected),
-                measured.map_or("could not tell".into(), |(value, _)| plain(value)),
-                measured
-                    .and_then(|(_, grade)| serde_json::to_value(grade).ok())
-                    .map_or(String::new(), |grade| plain(&grade)),
-            ]
-        })
-        .collect();
-    let peers: Vec<Vec<String>> = result
-        .peers
-        .iter()
-        .map(|peer| {
-            let needs = match peer.verdict {
-                Forecast::Stun => "STUN is enough",
-                Forecast::OrderDependent => match peer.first {
-                    Some(End::A) => "STUN is enough if it sends first",
-                    Some(End::B) => "STUN is enough if the peer sends first",
-                    None => "it depends on who sends first",
-                },
-                Forecast::Turn => "TURN is needed",
-                Forecast::None => "nothing connects",
-                Forecast::Inconclusive => "could not tell",
-            };
-            vec![peer.peer.to_string(), needs.to_owned()]
-        })
-        .collect();
-    let safe = |text: &str| safe(format, text);
-    let title = match format {
-        Format::Markdown => {
-            format!("## {}\n\n{}\n\n", safe(&result.scenario), safe(&result.summary))
-        }
-        _ => safe(&format!("{}: {}", result.scenario, result.summary)) + "\n\n",
-    };
-    let verdict = if row.agrees { "measured as expected" } else { "NOT as expected" };
-    let gap = if format == Format::Markdown { "" } else { "\n" };
-    let connection = result.connection.as_ref().map_or(String::new(), |cell| match format {
-        Format::Markdown => matrix::markdown_of(cell),
-        _ => matrix::text_of(cell),
-    });
-    Ok(format!(
-        "{title}{}{gap}{}{gap}{} in {:.2} s. {}\n{connection}{}",
-        table(format, &["axis", "expected", "measured", "grade"], &axes),
-        table(format, &["towards a peer behind", "this host needs"], &peers),
-        capital(verdict),
-        row.seconds,
-        safe(&result.meaning),
-        measured_with(format, result.system.as_ref())
-    ))
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
 }

@@ -22,13 +22,13 @@ pub enum Format {
 
 impl Format {
     /// The document in this format; `colour` only for text.
-    pub fn render(self, document: &dyn Document, colour: bool) -> Result<String, Failure> {
+    pub fn render(self, document: &impl Document, colour: bool) -> Result<String, Failure> {
         match self {
             Self::Text => Ok(document.text(colour)),
             Self::Markdown => Ok(document.markdown()),
             Self::Json => document
                 .json()
-                .map_err(|error| Failure::run(format!("could not write the report: {error}"))),
+                .map_err(|error| Failure::run(format!("the document cannot be written: {error}"))),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{LabError, experiment, namespace::Namespace, nft, supervisor};
 use crate::lab::catalogue::Catalogue;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One thing that was tried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// What.
     pub name: String,

@@ -181,9 +181,6 @@ impl Document for ConnectReport {
     fn markdown(&self) -> String {
         markdown(self)
     }
-    fn json(&self) -> Result<String, serde_json::Error> {
-        crate::report::json::document(self)
-    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,18 @@ pub use junit::junit;
 pub use markdown::{markdown, of as markdown_of};
 pub use text::{of as text_of, text};
 
+use super::Document;
 use crate::lab::matrix::{Cell, Matrix, Run, RunOutcome};
 use crate::nat::pair::Verdict;
+
+impl Document for Matrix {
+    fn text(&self, colour: bool) -> String {
+        text(self, colour)
+    }
+    fn markdown(&self) -> String {
+        markdown(self)
+    }
+}
 
 /// The word in the grid.
 const fn word(verdict: Option<Verdict>) -> &'static str {

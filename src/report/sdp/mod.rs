@@ -209,9 +209,6 @@ impl Document for SdpReport {
     fn markdown(&self) -> String {
         markdown(self)
     }
-    fn json(&self) -> Result<String, serde_json::Error> {
-        crate::report::json::document(self)
-    }
 }
 
 #[cfg(test)]
