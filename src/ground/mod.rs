@@ -8,3 +8,8 @@ pub mod hostile;
 pub mod icmp;
 pub mod limit;
 pub mod special;
+
+/// Milliseconds, to the microsecond, as documents have them.
+pub(crate) fn ms(time: std::time::Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}

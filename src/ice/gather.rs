@@ -2,8 +2,8 @@
 //! NAT's binding lives until the checks begin (section 5.1.1.4).
 
 use super::Gathered;
-use super::trace::ms;
 use crate::ground::address::{Reach, reach};
+use crate::ground::ms;
 use crate::stun::{self, Class, Patience, TransactionId};
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -2,8 +2,9 @@
 
 use super::agent::{Agent, State};
 use super::explain;
-use super::trace::{Way, ms};
+use super::trace::Way;
 use super::{Candidate, CheckResult, Connection, Kind, Outcome, Pair, PairEnd, Transport};
+use crate::ground::ms;
 use std::net::SocketAddr;
 
 impl Agent {

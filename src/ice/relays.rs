@@ -1,7 +1,7 @@
 //! The relays of this side: one TURN client for each server.
 
 use super::Allocation;
-use super::trace::ms;
+use crate::ground::ms;
 use crate::stun::Patience;
 use crate::turn::client::{Event, Poll};
 use crate::turn::{Client, Failure, Server, address};

@@ -1,6 +1,7 @@
 //! The trace: every check of either side, made from the packets that pass.
 
 use super::{Check, CheckResult, Pair, PairEnd, Transport};
+use crate::ground::ms;
 use crate::stun::{self, Class, Message, TransactionId, types};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -196,9 +197,4 @@ fn push(times: &mut Vec<Duration>, now: Duration) {
     if times.len() < MOST_TIMES {
         times.push(now);
     }
-}
-
-/// Milliseconds, to the microsecond.
-pub(super) fn ms(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e3
 }

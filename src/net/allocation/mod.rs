@@ -20,8 +20,8 @@ pub struct Attempt {
     pub relayed: Option<SocketAddr>,
     /// What the server saw as our address.
     pub mapped: Option<SocketAddr>,
-    /// From the first packet until the address was there, in ms.
-    pub ms: Option<f64>,
+    /// From the first packet until the address was there.
+    pub took: Option<Duration>,
     /// How it let us in; of use when there is an address.
     pub guard: Guard,
     /// Why there is no address, or none that is of use.
@@ -41,8 +41,8 @@ pub struct Attempt {
 /// Whether a packet came through from here.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Direct {
-    /// After this many ms.
-    Came(f64),
+    /// After so long.
+    Came(Duration),
     /// It did not, although UDP passes between this machine and the server.
     Lost,
     /// It did not; instead an ICMP error came: what it says, and from whom.
@@ -58,8 +58,8 @@ pub enum Direct {
 /// Whether a packet came through from a second allocation on the same server.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Second {
-    /// After this many ms.
-    Came(f64),
+    /// After so long.
+    Came(Duration),
     /// It did not.
     Lost,
     /// There was no second allocation, or the server refuses its own address.
@@ -82,7 +82,7 @@ impl Attempt {
         Self {
             relayed: None,
             mapped: None,
-            ms: None,
+            took: None,
             guard: Guard::Signed,
             failure: None,
             remark: None,
@@ -215,7 +215,7 @@ async fn run(way: &Way<'_>, ipv4: bool, attempt: &mut Attempt) {
     let relayed = allocated.relayed;
     attempt.relayed = Some(relayed);
     attempt.mapped = allocated.mapped;
-    attempt.ms = Some(milliseconds(start.elapsed()));
+    attempt.took = Some(start.elapsed());
     attempt.guard = allocated.session.client().guard();
     if let Some(why) = address::unusable(relayed, way.server.address) {
         attempt.failure = Some(Failure::RelayedAddress { relayed, why });
@@ -231,8 +231,4 @@ async fn run(way: &Way<'_>, ipv4: bool, attempt: &mut Attempt) {
         attempt.second = through::second(way, &mut allocated).await;
     }
     allocated.session.close().await;
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1000.0
 }

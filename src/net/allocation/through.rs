@@ -1,12 +1,13 @@
 //! A packet through an allocation: from a socket of this machine, else from a second allocation.
 
-use super::{Allocated, Direct, Second, Way, allocate, milliseconds};
+use super::{Allocated, Direct, Second, Way, allocate};
 use crate::net::{turn, udp};
 use crate::stun;
 use crate::turn::Failure;
 use crate::turn::client::Event;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
@@ -29,10 +30,10 @@ impl Sent {
         Some(payload)
     }
 
-    /// The way of what came, in ms.
-    fn came(&self, payload: &[u8]) -> Option<f64> {
+    /// How long what came was on its way.
+    fn came(&self, payload: &[u8]) -> Option<Duration> {
         let (at, _) = self.0.iter().find(|(_, text)| text == payload)?;
-        Some(milliseconds(at.elapsed()))
+        Some(at.elapsed())
     }
 }
 
@@ -110,8 +111,8 @@ pub(super) async fn direct(way: &Way<'_>, allocated: &mut Allocated) -> Result<D
                 }
                 Event::Refused { peer, failure } => refused.push((peer, failure)),
                 Event::Data { payload, .. } => {
-                    if let Some(ms) = sent.came(&payload) {
-                        return Ok(Direct::Came(ms));
+                    if let Some(took) = sent.came(&payload) {
+                        return Ok(Direct::Came(took));
                     }
                 }
                 Event::Failed(failure) => return Err(failure),
@@ -180,8 +181,8 @@ async fn between(way: &Way<'_>, first: &mut Allocated, other: &mut Allocated) ->
         tokio::select! {
             event = first.session.event() => match event {
                 Event::Data { payload, .. } => {
-                    if let Some(ms) = sent.came(&payload) {
-                        return Second::Came(ms);
+                    if let Some(took) = sent.came(&payload) {
+                        return Second::Came(took);
                     }
                 }
                 Event::Failed(failure) => return Second::Refused(failure),

@@ -5,6 +5,7 @@ use crate::net::allocation::{Attempt, Direct, Otherwise, Second};
 use crate::turn::client::Guard;
 use crate::turn::{Failure, Server, address};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// Where a packet came from that came from another allocation.
 pub(super) const SECOND: &str = "second-allocation";
@@ -22,11 +23,11 @@ pub(super) struct Explained {
     pub warnings: Vec<String>,
 }
 
-/// The packet that came through: after how many ms, and from where.
-pub(super) const fn through(attempt: &Attempt) -> Option<(f64, &'static str)> {
+/// The packet that came through: after how long, and from where.
+pub(super) const fn through(attempt: &Attempt) -> Option<(Duration, &'static str)> {
     match (&attempt.direct, &attempt.second) {
-        (Direct::Came(ms), _) => Some((*ms, "udp")),
-        (_, Second::Came(ms)) => Some((*ms, SECOND)),
+        (Direct::Came(took), _) => Some((*took, "udp")),
+        (_, Second::Came(took)) => Some((*took, SECOND)),
         _ => None,
     }
 }

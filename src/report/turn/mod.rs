@@ -6,6 +6,7 @@ mod tests;
 mod weigh;
 
 use super::prose::{milliseconds, paragraph};
+use crate::ground::ms;
 use crate::net::allocation::Attempt;
 use crate::turn::{Failure, Over, Server};
 use explain::Explained;
@@ -82,8 +83,8 @@ impl TurnServer {
             verdict,
             relayed: attempt.relayed,
             mapped: attempt.mapped,
-            allocated_ms: attempt.ms,
-            through_ms: through.map(|(ms, _)| ms),
+            allocated_ms: attempt.took.map(ms),
+            through_ms: through.map(|(took, _)| ms(took)),
             through_by: through.map(|(_, by)| by.to_owned()),
             because,
             advice,

@@ -1,6 +1,7 @@
 use super::*;
 use crate::net::allocation::{Direct, Second};
 use crate::turn::client::Guard;
+use std::time::Duration;
 
 fn tried(failure: Option<Failure>, through: Direct) -> TurnServer {
     let server = Server {
@@ -13,11 +14,11 @@ fn tried(failure: Option<Failure>, through: Direct) -> TurnServer {
     };
     let works = failure.is_none();
     let relayed = works.then(|| "198.51.100.1:50000".parse().unwrap());
-    let ms = works.then_some(51.2);
+    let took = works.then_some(Duration::from_micros(51_200));
     let attempt = Attempt {
         relayed,
         mapped: None,
-        ms,
+        took,
         guard: Guard::Signed,
         failure,
         remark: None,
@@ -37,7 +38,7 @@ fn shown(server: TurnServer) -> String {
 
 #[test]
 fn a_working_server_needs_nothing() {
-    let server = tried(None, Direct::Came(1.25));
+    let server = tried(None, Direct::Came(Duration::from_micros(1250)));
     assert_eq!(server.verdict, TurnVerdict::Works);
     assert_eq!((server.because.as_ref(), server.advice.as_ref()), (None, None));
     let shown = shown(server);
