@@ -8,6 +8,7 @@ use crate::nat::Facts;
 use crate::nat::pair::{End, PeerKind, Verdict};
 use crate::nat::{Classic, NatSpec};
 use crate::probe::outlook::{Forecast, Measured, outlook};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ pub struct Scenario {
 }
 
 /// What a scenario came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioResult {
     /// `natscope-scenario/1`.
@@ -75,7 +76,7 @@ impl ScenarioResult {
 }
 
 /// The forecast towards one kind of peer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
     /// The classic name of the peer's NAT.

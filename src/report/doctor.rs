@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 /// `natscope-doctor/1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Doctor {
     /// `natscope-doctor/1`.
     pub schema: String,

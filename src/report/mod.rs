@@ -242,4 +242,6 @@ impl Document for Report {
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 /// The catalogue: `natscope-nats/1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Nats {
     /// `natscope-nats/1`.
     pub schema: String,
@@ -18,6 +19,7 @@ pub struct Nats {
 
 /// A NAT with the rules of its boxes: `natscope-nat/1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Nat {
     /// `natscope-nat/1`.
     pub schema: String,

@@ -28,9 +28,6 @@ fn probe(turn: &str, password: &str, format: &str) -> String {
 
 fn json(turn: &str, password: &str) -> Value {
     let report = parse(&probe(turn, password, "json"));
-    let schema = parse(&support::read("docs/report.schema.json"));
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    assert!(validator.is_valid(&report), "{report:#}");
     report["turn"][0].clone()
 }
 

@@ -82,7 +82,7 @@ fn explain(arguments: &[&Path]) -> Value {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", support::stderr(&output));
-    serde_json::from_slice(&output.stdout).unwrap()
+    support::parse(&support::stdout(&output))
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn thousands_of_candidates_take_memory_for_candidates_and_not_for_pairs() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", support::stderr(&output));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = support::parse(&support::stdout(&output));
     let pairs = report["pairs"].as_array().unwrap();
     assert_eq!(pairs.len(), 400);
     // the preferred first, and no better one left out

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Check {
     /// What.
     pub name: String,

@@ -58,7 +58,16 @@ pub fn lab() -> bool {
 
 /// A JSON document.
 pub fn parse(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
+    let document: serde_json::Value =
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
+    let name = document["schema"].as_str().and_then(|name| name.strip_prefix("natscope-"));
+    if let Some(name) = name.and_then(|name| name.strip_suffix("/1")) {
+        let schema = serde_json::from_str(&read(&format!("docs/{name}.schema.json"))).unwrap();
+        if let Err(error) = jsonschema::validate(&schema, &document) {
+            panic!("{error} at {} in {document:#}", error.instance_path());
+        }
+    }
+    document
 }
 
 /// Our own RFC 5780 server on two loopback addresses, until it is dropped.
