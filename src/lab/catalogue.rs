@@ -9,6 +9,7 @@ const NATS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/nats.rs"));
 
 /// Why a description could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CatalogueError {
     /// No such name.
     #[error("there is no NAT named `{name}`{}; `natscope lab list` shows those that exist", did_you_mean(.suggestion.as_ref()))]

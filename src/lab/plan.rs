@@ -57,6 +57,7 @@ pub struct BoxPlan {
 
 /// A lab that has no room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PlanError {
     /// More public addresses than the range has.
     #[error("a lab has {} public addresses for NATs and hosts without one, and this one would need more: name fewer NATs", pool().count())]

@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 
 /// What went wrong between us and the network: what, where, and what to do.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum NetError {
     /// The name of a server has no address.
     #[error("cannot resolve `{name}`: {why}; check the name, or give an address (stun:192.0.2.1)")]

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 /// Why a document is not a report that this version can read.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// Not JSON, or not the fields of a report: why, in words.
     #[error("not a natscope report: {0}")]

@@ -58,6 +58,7 @@ pub struct Entry {
 
 /// Why a candidate that is well formed cannot be used here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Unusable {
     /// A multicast DNS name (draft-ietf-mmusic-mdns-ice-candidates).
     #[error("`{0}` is a multicast DNS name: only a machine in the same local network can find it")]

@@ -114,6 +114,7 @@ impl Message {
 
 /// Why a description is not the answer that was waited for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Mismatch {
     /// It offers.
     #[error(
@@ -142,6 +143,7 @@ pub enum Mismatch {
 
 /// Where a description could not be read, and what was expected there.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SdpError {
     /// Where; none when the text holds nothing of the kind.
     pub place: Option<Place>,

@@ -57,6 +57,7 @@ pub struct Met {
 
 /// A run that did not end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Unended {
     /// An agent asks for ever without waiting.
     #[error("an agent polls without end at {0:?}")]

@@ -55,6 +55,7 @@ pub struct Outcome {
 
 /// A run that did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Failure {
     /// It asks for ever without waiting.
     #[error("the prober polls without end at {0:?}")]

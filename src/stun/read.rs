@@ -16,6 +16,7 @@ pub struct Defect {
 
 /// Why bytes are not a STUN message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// Fewer than 20 bytes.
     #[error("too short for a STUN message")]

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 /// Why there is no allocation, permission or channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "failure")]
+#[non_exhaustive]
 pub enum Failure {
     /// 401 again although credentials were sent: they are wrong, or have expired.
     Unauthorized {

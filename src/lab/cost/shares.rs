@@ -21,6 +21,7 @@ const RANGES: usize = 6;
 
 /// Why a table of shares is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SharesError {
     /// A file that cannot be used.
     #[error("{file}{}: {why}", line.map(|line| format!(":{line}")).unwrap_or_default())]

@@ -29,6 +29,7 @@ use tokio::sync::Semaphore;
 
 /// What stopped a lab.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LabError {
     /// This kernel or user may not.
     #[error("{what}: {why}\n  {fix}")]

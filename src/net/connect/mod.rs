@@ -77,6 +77,7 @@ pub struct Attempt {
 
 /// Why there was no attempt at all.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConnectError {
     /// Of the network.
     #[error(transparent)]

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// What went wrong between us and a signalling server, or as one.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SignalError {
     /// The name has no address, or a socket could not be opened.
     #[error(transparent)]
