@@ -9,9 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub enum Reach {
     /// No host has it: unspecified, multicast, broadcast, reserved, not assigned to anything.
     Nowhere,
-    /// This host.
+    /// Only this host.
     Loopback,
-    /// One link (RFC 3927, RFC 4291 section 2.5.6).
+    /// Only one link (RFC 3927, RFC 4291 section 2.5.6).
     Link,
     /// A private network (RFC 1918, RFC 4193), or a range that is as good as private.
     Site,

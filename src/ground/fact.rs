@@ -37,9 +37,9 @@ pub enum Fact<T> {
     Known {
         /// The value.
         value: T,
-        /// How sure.
+        /// How sure it is.
         grade: Grade,
-        /// One sentence.
+        /// Why, in one sentence.
         because: String,
         /// The transactions that show it.
         evidence: Vec<EvidenceId>,
@@ -49,14 +49,14 @@ pub enum Fact<T> {
         /// The values that are left, in the order of the contract; left out when none is excluded.
         #[serde(default = "Vec::<T>::new", skip_serializing_if = "Vec::is_empty")]
         possible: Vec<T>,
-        /// One sentence.
+        /// Why, in one sentence.
         because: String,
         /// The transactions that were tried.
         evidence: Vec<EvidenceId>,
     },
     /// It was not tested.
     NotTested {
-        /// One sentence.
+        /// Why, in one sentence.
         because: String,
     },
 }
@@ -74,7 +74,7 @@ impl<T> Fact<T> {
     pub fn inconclusive(because: impl Into<String>, evidence: Vec<EvidenceId>) -> Self {
         Self::Inconclusive { possible: Vec::new(), because: because.into(), evidence }
     }
-    /// Not tested.
+    /// A fact that was not tested, and why.
     pub fn not_tested(because: impl Into<String>) -> Self {
         Self::NotTested { because: because.into() }
     }
@@ -89,7 +89,7 @@ impl<T> Fact<T> {
     pub fn value(&self) -> Option<&T> {
         self.known().map(|(value, _)| value)
     }
-    /// The sentence.
+    /// Why it is known or open, in one sentence.
     pub fn because(&self) -> &str {
         match self {
             Self::Known { because, .. }

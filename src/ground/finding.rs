@@ -26,7 +26,7 @@ pub enum Severity {
 pub struct Finding {
     /// A stable kebab-case name, such as `ignores-change-request`.
     pub id: Id,
-    /// How bad.
+    /// How bad it is.
     pub severity: Severity,
     /// One or two sentences: what, and what to do.
     pub text: String,

@@ -24,7 +24,7 @@ use std::time::Duration;
 pub struct Config {
     /// Its role at first; a conflict is resolved as RFC 8445 section 7.3.1.1 says.
     pub role: Role,
-    /// The times.
+    /// How patiently it asks and checks.
     pub pace: Pace,
     /// Which candidates are used.
     pub policy: Policy,
@@ -41,9 +41,9 @@ pub enum Output {
     Send {
         /// A host address.
         from: SocketAddr,
-        /// Where to.
+        /// The address to send it to.
         to: SocketAddr,
-        /// The payload.
+        /// The payload of the datagram.
         bytes: Vec<u8>,
     },
     /// Send this over the link to a TURN server.

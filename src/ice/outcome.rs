@@ -61,9 +61,9 @@ pub struct PairEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct Pair {
-    /// Ours.
+    /// The candidate of this side.
     pub local: PairEnd,
-    /// The peer's.
+    /// The candidate of the peer.
     pub remote: PairEnd,
     /// The transport between the two.
     pub transport: Transport,
@@ -91,7 +91,7 @@ pub enum CheckResult {
     },
     /// The relay did not let it through.
     NotRelayed {
-        /// Why.
+        /// Why the relay refused.
         failure: Failure,
     },
     /// The answer came from another address than the check went to (RFC 8445 section 7.2.5.2.1).

@@ -56,7 +56,7 @@ pub enum NetError {
     /// The port that the user named cannot be had.
     #[error("port {} of {} cannot be used: {}", at.port(), at.ip(), taken(why))]
     PortTaken {
-        /// Where.
+        /// The local address and port that were asked for.
         at: SocketAddr,
         /// What the system said.
         why: io::Error,
@@ -70,7 +70,7 @@ pub enum NetError {
     /// A socket could not be opened.
     #[error("cannot open a socket on {at}: {why}")]
     Open {
-        /// Where.
+        /// The local address and port that were asked for.
         at: SocketAddr,
         /// What the system said.
         why: io::Error,

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 /// Which addresses are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Family {
-    /// Both.
+    /// Addresses of both families.
     #[default]
     Any,
     /// IPv4 only.

@@ -105,7 +105,7 @@ pub enum Word {
         /// An offer with relayed candidates only.
         sdp: String,
     },
-    /// Yes.
+    /// The answer to such an offer.
     RelayAnswer {
         /// The answer.
         sdp: String,

@@ -44,7 +44,7 @@ pub enum Output {
     /// address as packets to `toward` would carry it, never unspecified) or
     /// [`Input::OpenFailed`]. `Opened` may be given from within the same poll loop.
     Open {
-        /// The socket.
+        /// The socket that this is about.
         socket: SocketId,
         /// What it will talk to.
         toward: SocketAddr,
@@ -53,7 +53,7 @@ pub enum Output {
     },
     /// Send a datagram.
     Send {
-        /// The socket.
+        /// The socket that this is about.
         socket: SocketId,
         /// The remote endpoint.
         to: SocketAddr,
@@ -80,26 +80,26 @@ pub enum Output {
     Done,
 }
 
-/// What happened.
+/// What happened outside, told to the prober.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
     /// The socket is open and has this local address.
     Opened {
-        /// The socket.
+        /// The socket that this is about.
         socket: SocketId,
         /// Its local address.
         local: SocketAddr,
     },
     /// It could not be opened.
     OpenFailed {
-        /// The socket.
+        /// The socket that this is about.
         socket: SocketId,
         /// What the system said.
         why: &'a str,
     },
     /// A datagram came in.
     Datagram {
-        /// The socket.
+        /// The socket that this is about.
         socket: SocketId,
         /// The remote endpoint it came from.
         from: SocketAddr,
@@ -109,7 +109,7 @@ pub enum Input<'a> {
     /// An ICMP error about a datagram sent from `socket` to `to` (or the kernel refused to send:
     /// `offender` is `None`).
     Icmp {
-        /// The socket.
+        /// The socket that this is about.
         socket: SocketId,
         /// The remote endpoint.
         to: SocketAddr,

@@ -48,7 +48,7 @@ impl Forecast {
         }
     }
 
-    /// For people.
+    /// Its name for people.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {

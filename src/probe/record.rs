@@ -108,13 +108,13 @@ pub struct Transaction {
     pub outcome: Outcome,
 }
 
-/// An answer.
+/// An answer that counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct Reply {
     /// When, in ms.
     pub at: f64,
-    /// From where.
+    /// The address that it came from.
     pub from: SocketAddr,
     /// XOR-MAPPED-ADDRESS, else MAPPED-ADDRESS.
     pub mapped: SocketAddr,
@@ -144,9 +144,9 @@ pub struct Reply {
 pub struct Rejected {
     /// When, in ms.
     pub at: f64,
-    /// From where.
+    /// The address that it came from.
     pub from: SocketAddr,
-    /// Why.
+    /// Why it does not count.
     pub why: RejectedWhy,
     /// The error code of an error response.
     #[serde(default, skip_serializing_if = "Option::is_none")]

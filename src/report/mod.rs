@@ -155,7 +155,7 @@ impl Family {
     pub const fn of(address: &SocketAddr) -> Self {
         if address.is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
     }
-    /// For people.
+    /// Its name for people.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {

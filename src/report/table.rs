@@ -42,7 +42,7 @@ impl Markup {
         format!("{gap}{}\n", self.safe(&format!("Measured with {system}.")))
     }
 
-    /// A table.
+    /// A table, its cells made safe.
     pub fn table(self, head: &[&str], rows: &[Vec<String>]) -> String {
         let mut builder = Builder::default();
         builder.push_record(head.iter().copied());

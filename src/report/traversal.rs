@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 pub use crate::nat::pair::PeerKind;
 pub use crate::probe::outlook::Forecast;
 
-/// What connects.
+/// What connects from here, by the facts.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct Traversal {

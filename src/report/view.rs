@@ -55,7 +55,7 @@ impl Axis {
         }
     }
 
-    /// For people.
+    /// Its name for people.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -129,7 +129,7 @@ pub enum Status {
 /// One fact of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactView<'a> {
-    /// Which.
+    /// Which property it is about.
     pub axis: Axis,
     /// What is known.
     pub status: Status,

@@ -46,7 +46,7 @@ pub struct Entry {
     pub tcp_type: Option<String>,
     /// RFC 8445 section 5.1.2.
     pub priority: u32,
-    /// Where.
+    /// The connection address and the port.
     pub address: Address,
     /// Such as `srflx`; safe to print.
     pub kind: String,

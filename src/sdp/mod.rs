@@ -56,9 +56,9 @@ impl Kind {
 /// Which side of a connection, seen from the program that wrote the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Whose {
-    /// Its own.
+    /// The side that wrote the dump.
     Local,
-    /// The other's.
+    /// The other side.
     Remote,
 }
 
@@ -81,7 +81,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// An offer.
+    /// A message that offers.
     #[must_use]
     pub const fn offer(description: Description) -> Self {
         Self { kind: Kind::Offer, description, answers: None }
@@ -116,12 +116,12 @@ impl Message {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// It offers.
+    /// It is an offer.
     #[error(
         "this is an offer, but an answer to ours is expected: give it to `natscope connect answer` instead"
     )]
     Offer,
-    /// It answers.
+    /// It is an answer.
     #[error(
         "this is an answer, but an offer is expected: give it to the `natscope connect offer` that it answers"
     )]
@@ -136,7 +136,7 @@ pub enum Mismatch {
     OtherOffer {
         /// The ufrag of the offer that it answers.
         answers: String,
-        /// Ours.
+        /// The ufrag of our offer.
         ours: String,
     },
 }
@@ -156,7 +156,7 @@ pub struct SdpError {
 /// A place in a text, both from 1; the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The line.
+    /// The number of the line.
     pub line: usize,
     /// The character within it.
     pub column: usize,

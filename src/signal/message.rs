@@ -8,7 +8,7 @@ use serde_json::Value;
 /// The version of the protocol.
 pub const VERSION: u32 = 1;
 
-/// Who offers.
+/// Which of the two sides offers, and which answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -100,12 +100,12 @@ pub enum Message {
     },
     /// Peer: an offer.
     Offer {
-        /// As SDP.
+        /// The description, as SDP.
         sdp: String,
     },
     /// Peer: the answer to it.
     Answer {
-        /// As SDP.
+        /// The description, as SDP.
         sdp: String,
     },
     /// Peer: one more candidate (RFC 8838).
@@ -129,14 +129,14 @@ pub enum Message {
 const OF_SERVER: [&str; 5] = ["join", "joined", "peer-joined", "peer-left", "error"];
 
 impl Message {
-    /// As JSON.
+    /// The message as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         // all keys are text, so this does not fail
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Reads one.
+    /// Reads a message.
     ///
     /// # Errors
     /// What is wrong with it, safe to print.
@@ -144,7 +144,7 @@ impl Message {
         serde_json::from_str(text).map_err(|error| safe(error.to_string().as_bytes()))
     }
 
-    /// A refusal.
+    /// The message that refuses something.
     #[must_use]
     pub fn error(code: Code, message: impl Into<String>) -> Self {
         Self::Error { code, message: message.into() }

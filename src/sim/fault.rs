@@ -83,7 +83,7 @@ pub enum Fault {
     RefusesChange,
     /// Some endpoints do not answer, nor does anything come from them unless `sends`.
     Dead {
-        /// Which.
+        /// Which endpoints.
         part: DeadPart,
         /// Requests to it are lost, yet answers leave from it.
         sends: bool,
@@ -100,7 +100,7 @@ pub enum Fault {
     /// Answers CHANGE-REQUEST from the wrong one of its four endpoints, and says in
     /// RESPONSE-ORIGIN that it was the right one if `lies`.
     Crosses {
-        /// How.
+        /// How it answers otherwise than it was asked.
         how: Crossed,
         /// RESPONSE-ORIGIN names the endpoint that was asked for.
         lies: bool,

@@ -103,7 +103,7 @@ fn fingerprint(bytes: &[u8]) -> u32 {
 pub enum Class {
     /// Wants an answer.
     Request,
-    /// Wants none.
+    /// An indication: it wants no answer.
     Indication,
     /// A success response.
     Success,

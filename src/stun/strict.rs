@@ -88,7 +88,7 @@ impl<'a> Strict<'a> {
     }
 }
 
-/// Signs messages.
+/// A key that signs messages and checks signatures.
 #[derive(Debug, Clone)]
 pub struct Key(IntegrityKey);
 

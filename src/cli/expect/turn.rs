@@ -18,7 +18,7 @@ pub enum Expectation {
 /// By which way some TURN server must relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// Any.
+    /// Any server, however it is reached.
     Works,
     /// `turn:` over UDP.
     Udp,

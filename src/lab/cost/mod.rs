@@ -68,15 +68,15 @@ pub struct Way {
     pub load: Option<Load>,
 }
 
-/// Round trips.
+/// Round trips over one way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rtt {
-    /// Answered.
+    /// How many requests were answered.
     pub samples: usize,
-    /// Not answered.
+    /// How many were not.
     pub lost: usize,
-    /// In ms.
+    /// The middle one, in ms.
     pub median_ms: f64,
     /// The 99th percentile, in ms.
     pub p99_ms: f64,
@@ -215,7 +215,7 @@ pub struct RelayCost {
     pub channel_cpu: Option<Cpu>,
     /// Processor time by indications.
     pub indication_cpu: Option<Cpu>,
-    /// Memory.
+    /// Memory of the relay's process.
     pub memory: Option<Memory>,
     /// As a STUN server.
     pub stun: Option<StunCost>,

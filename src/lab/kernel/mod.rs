@@ -46,7 +46,7 @@ pub enum LabError {
     Namespace {
         /// Its name.
         name: String,
-        /// Why.
+        /// The system's words.
         why: String,
     },
     /// A link, address or route could not be made.

@@ -32,7 +32,7 @@ pub struct Drop {
     pub at: usize,
     /// The box's name.
     pub nat: String,
-    /// Why.
+    /// Why it dropped them.
     pub reason: Reason,
     /// The sender as the box saw it.
     pub from: SocketAddrV4,

@@ -97,7 +97,7 @@ pub enum RunOutcome {
     Direct,
     /// By a relay.
     Relay,
-    /// Not.
+    /// The two did not connect.
     Failed,
 }
 

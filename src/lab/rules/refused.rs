@@ -97,7 +97,7 @@ pub(super) fn declare(text: &mut Text) {
 /// Packets of one flow that one box dropped for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
-    /// Why.
+    /// Why it was refused.
     pub reason: Reason,
     /// The sender, as this box saw it.
     pub from: SocketAddrV4,

@@ -18,7 +18,7 @@ pub(super) struct Behaviour {
 enum Port {
     /// The advertised one.
     Kept,
-    /// Another.
+    /// Another one than it advertised.
     Changed {
         /// Nothing filters at the innermost box with a dependent mapping, nor beyond it.
         open_beyond: bool,
@@ -34,7 +34,7 @@ enum Admits {
     AnyPort,
     /// The peer, from the port that it advertised.
     Expected,
-    /// Nobody.
+    /// Nobody is let in.
     Nobody,
 }
 

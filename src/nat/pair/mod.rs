@@ -73,9 +73,9 @@ impl fmt::Display for Verdict {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// The first.
+    /// The one named first.
     A,
-    /// The second.
+    /// The one named second.
     B,
 }
 

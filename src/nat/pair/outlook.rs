@@ -203,9 +203,9 @@ pub struct Outlook {
 /// An axis of one end that is not known and on which the verdict depends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hinge {
-    /// Whose.
+    /// Whose behaviour it is that could not be told.
     pub end: End,
-    /// Which.
+    /// Which of its behaviours.
     pub axis: Open,
     /// What is possible with each of its values.
     pub by: Vec<(&'static str, Vec<Verdict>)>,
@@ -312,7 +312,7 @@ fn hinge(ends: [&Standing; 2], end: End, axis: Open) -> Option<Hinge> {
 }
 
 impl Open {
-    /// For people.
+    /// Its name for people.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PeerKind {
-    /// Nothing.
+    /// Nothing: it has a public address of its own.
     OpenInternet,
     /// A firewall that lets answers in.
     SymmetricUdpFirewall,

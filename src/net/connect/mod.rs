@@ -45,7 +45,7 @@ pub struct Config {
 pub enum Meeting {
     /// In a room.
     Room(Room),
-    /// By hand.
+    /// People carry the descriptions.
     Hand(Box<dyn Hand>),
 }
 

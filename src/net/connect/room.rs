@@ -20,7 +20,7 @@ const GONE: &str = "the signalling server is gone; both sides go on with what th
 /// Where two peers meet.
 #[derive(Debug, Clone)]
 pub struct Room {
-    /// The server.
+    /// The signalling server.
     pub uri: Uri,
     /// The room's name.
     pub name: String,

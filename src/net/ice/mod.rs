@@ -42,7 +42,7 @@ pub struct Options {
     pub turn: Vec<turn::Server>,
     /// Whom to trust, for those over TLS.
     pub tls: Tls,
-    /// The times.
+    /// How patiently it asks and checks.
     pub pace: Pace,
     /// Which candidates are used.
     pub policy: Policy,

@@ -54,7 +54,7 @@ enum Bytes {
 pub(super) struct Datagram<'a> {
     /// Where it came from.
     pub source: SocketAddr,
-    /// It.
+    /// The datagram itself.
     pub bytes: &'a [u8],
     at: usize,
     packets: &'a mut Vec<Packet>,

@@ -41,7 +41,7 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// What came.
+/// What comes from the server.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A message of the server or of the peer.
@@ -186,7 +186,7 @@ impl Client {
         })
     }
 
-    /// Takes leave.
+    /// Leaves the room and closes the connection; waits a second at most.
     pub async fn close(mut self) {
         let _ = tokio::time::timeout(Duration::from_secs(1), self.socket.close(None)).await;
     }

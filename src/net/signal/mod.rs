@@ -28,7 +28,7 @@ pub enum SignalError {
         "cannot connect to {uri} ({at}): {why}; check the address, the port, and that `natscope serve --signal` runs there"
     )]
     Connect {
-        /// As given.
+        /// The server's URI, as it was given.
         uri: String,
         /// The address tried last.
         at: SocketAddr,
@@ -38,7 +38,7 @@ pub enum SignalError {
     /// Nothing came back in time.
     #[error("{uri} does not answer: check the address, and whether a firewall is between")]
     Silent {
-        /// As given.
+        /// The server's URI, as it was given.
         uri: String,
     },
     /// The TLS handshake failed.
@@ -46,7 +46,7 @@ pub enum SignalError {
         "{uri}: TLS: {why}; check that the certificate is for this name, is not expired, and that its issuer is trusted (--ca FILE)"
     )]
     Tls {
-        /// As given.
+        /// The server's URI, as it was given.
         uri: String,
         /// What rustls said.
         why: String,
@@ -54,7 +54,7 @@ pub enum SignalError {
     /// The other end does not speak WebSocket.
     #[error("{uri}: {why}; is this a signalling server, and is it {other} there?")]
     Handshake {
-        /// As given.
+        /// The server's URI, as it was given.
         uri: String,
         /// What the library said; safe to print.
         why: String,
@@ -64,9 +64,9 @@ pub enum SignalError {
     /// A certificate or key file cannot be used.
     #[error("{}: {why}", .file.display())]
     File {
-        /// Which.
+        /// The file that cannot be used.
         file: PathBuf,
-        /// Why not.
+        /// Why it cannot be used.
         why: String,
     },
 }

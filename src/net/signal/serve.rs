@@ -21,11 +21,11 @@ const KERNEL_BUFFER: usize = 128 << 10;
 /// What to serve.
 #[derive(Clone)]
 pub struct Config {
-    /// Where.
+    /// The address and port to listen on.
     pub listen: SocketAddr,
-    /// With TLS.
+    /// Speaks TLS with this; none: plain TCP.
     pub tls: Option<TlsAcceptor>,
-    /// Bounds.
+    /// How much clients may ask of it.
     pub limits: Limits,
     /// Pages that may use the rooms, as browsers name them (`https://example.org`); none: all.
     pub origins: Vec<String>,

@@ -153,7 +153,7 @@ impl Summary {
         }
     }
 
-    /// One sentence.
+    /// The result in one sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
         let because = &self.because;

@@ -41,7 +41,7 @@ pub struct SdpReport {
     pub pairs: Vec<SdpPair>,
     /// How many combinations are none: their families, components or transports differ.
     pub unpaired: usize,
-    /// One sentence.
+    /// What it comes to, in one sentence.
     pub summary: String,
 }
 

@@ -8,7 +8,7 @@ use crate::sdp::candidate::read_value;
 /// The longest such object, in bytes.
 const LONGEST: usize = 1200;
 
-/// Finds them.
+/// Finds candidates that are told field by field.
 pub(super) fn fields(text: &str, into: &mut Pasted) {
     if !["foundation", "candidateType", "candidate-type", "Cand["].iter().any(|m| text.contains(m))
     {

@@ -91,7 +91,7 @@ impl Site {
 pub struct Answer {
     /// The socket to leave by.
     pub from: Site,
-    /// Where to.
+    /// The address to send it to.
     pub to: SocketAddr,
 }
 

@@ -4,7 +4,7 @@ use crate::turn::Failure;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// What happened.
+/// What happened to the allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The server gave an address.
@@ -27,7 +27,7 @@ pub enum Event {
     Refused {
         /// The peer.
         peer: IpAddr,
-        /// Why.
+        /// Why the server refused.
         failure: Failure,
     },
     /// Packets from and to this peer have a channel now: 4 bytes of header instead of 36 or more.
@@ -36,7 +36,7 @@ pub enum Event {
     Unbound {
         /// The peer.
         peer: SocketAddr,
-        /// Why.
+        /// Why the server refused.
         failure: Failure,
     },
     /// The end, before or after [`Event::Allocated`].

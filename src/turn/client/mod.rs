@@ -63,9 +63,9 @@ turn_client_proto::impl_client!(Proto, (Udp, TurnClientUdp), (Tcp, TurnClientTcp
 enum Access {
     /// To be asked for as soon as there is an allocation.
     Wanted,
-    /// Asked for.
+    /// The server was asked for it.
     Asked,
-    /// Given.
+    /// The server has granted it.
     Granted,
     /// Refused for good; sending there is dropped.
     Refused,
@@ -204,7 +204,7 @@ impl Client {
         self.ended
     }
 
-    /// The server.
+    /// The server that it asks.
     #[must_use]
     pub const fn server(&self) -> &Server {
         &self.server

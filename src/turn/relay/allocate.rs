@@ -32,7 +32,7 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Where.
+    /// The relayed address that is to be opened.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address

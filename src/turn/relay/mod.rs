@@ -121,7 +121,7 @@ const REMEMBERED: usize = 1024;
 /// What to do with a message.
 #[derive(Debug)]
 pub enum Step {
-    /// Nothing.
+    /// There is nothing to do.
     Nothing,
     /// Send the bytes in `out` back the way the message came.
     Answer,
@@ -131,7 +131,7 @@ pub enum Step {
         from: SocketAddr,
         /// To this peer.
         to: SocketAddr,
-        /// Which part.
+        /// Which bytes of the message are the payload.
         payload: Range<usize>,
     },
     /// Open a UDP socket and tell [`Relay::opened`].
@@ -146,7 +146,7 @@ struct Reservation {
     expires: Duration,
 }
 
-/// The relay.
+/// A TURN relay (RFC 8656), without its sockets.
 #[derive(Debug)]
 pub struct Relay {
     auth: Auth,

@@ -111,7 +111,7 @@ impl Policy {
     /// refused here; [`Policy::is_own`] tells the caller which may be a live allocation's.
     ///
     /// # Errors
-    /// Why not.
+    /// Why packets may not go there.
     pub fn check(&self, ip: IpAddr) -> Result<(), Refusal> {
         if self.is_own(ip) {
             return Err(Refusal::Own);

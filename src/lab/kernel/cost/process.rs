@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Which relay.
+/// The relays that are measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `natscope serve --turn`.
@@ -103,7 +103,7 @@ fn failed(kind: Kind, why: &str) -> LabError {
 /// A running relay; it ends with this.
 #[derive(Debug)]
 pub struct Relay {
-    /// Which.
+    /// Which program it is.
     pub kind: Kind,
     /// Its version.
     pub version: Option<String>,

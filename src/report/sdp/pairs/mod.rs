@@ -38,7 +38,7 @@ pub enum Could {
 }
 
 impl Could {
-    /// For people.
+    /// Its name for people.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ pub struct SdpPair {
     pub priority: u64,
     /// Whether it could work.
     pub could: Could,
-    /// Why.
+    /// Why, in a clause.
     pub because: String,
 }
 
