@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
+    #[arg(long, value_name = "FILE", value_parser = output::parse)]
     output: Vec<Target>,
     /// Exit with 4 unless this holds, such as mapping=endpoint-independent, or turn=works (or udp,
     /// tcp, tls) (repeatable)
@@ -102,7 +102,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     // a name that is still being looked up must not hold the program
     runtime.shutdown_background();
     let report = report?;
-    files.deliver(args.format, |format, colour| format.render(&report, colour))?;
+    files.deliver(args.format, &report)?;
     Ok(conclude(args, &report))
 }
 

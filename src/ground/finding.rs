@@ -1,9 +1,7 @@
 //! What was noticed beside the facts.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::borrow::Cow;
-use std::cmp::Ordering;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How bad a finding is.
@@ -56,7 +54,9 @@ pub enum Origin {
 macro_rules! ids {
     ($($origin:ident { $($name:ident = $text:literal,)* })*) => {
         /// The stable name of a finding. What each means stands in `docs/report.md`.
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(from = "String", into = "String")]
+        #[schemars(inline)]
         #[non_exhaustive]
         #[allow(missing_docs)] // documented for operators, and a test sees to it
         pub enum Id {
@@ -206,41 +206,15 @@ impl fmt::Display for Id {
     }
 }
 
-/// By name, in which order the findings of a server stand.
-impl Ord for Id {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.as_str().cmp(other.as_str())
+impl From<String> for Id {
+    fn from(text: String) -> Self {
+        text.as_str().into()
     }
 }
 
-impl PartialOrd for Id {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Serialize for Id {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| text.as_str().into())
-    }
-}
-
-/// Any text: reports of other versions have others.
-impl JsonSchema for Id {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Id".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string" })
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        id.to_string()
     }
 }
 

@@ -228,6 +228,13 @@ pub trait Document: Serialize {
     fn json(&self) -> Result<String, serde_json::Error> {
         json::document(self)
     }
+    /// For a continuous integration.
+    ///
+    /// # Errors
+    /// There is no such form of this document, or it holds what XML cannot.
+    fn junit(&self) -> Result<String, String> {
+        Err("it has no form in JUnit".to_owned())
+    }
 }
 
 impl Document for Report {

@@ -22,7 +22,7 @@ pub struct CertifyArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
+    #[arg(long, value_name = "FILE", value_parser = output::parse)]
     output: Vec<Target>,
     /// Of a hundred UDP packets, lose this many, each direction
     #[arg(long, value_name = "PERCENT", default_value_t = 0,
@@ -70,7 +70,7 @@ async fn certify(
         seconds: began.elapsed().as_secs_f64(),
         system: Some(nft::system()),
     };
-    files.deliver(args.format, |format, colour| format.render(&document, colour))?;
+    files.deliver(args.format, &document)?;
     Ok(code(if document.agrees() {
         // what is missing has not been shown to agree
         if document.complete { Outcome::Done } else { Outcome::CouldNotTell }

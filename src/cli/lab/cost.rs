@@ -48,7 +48,7 @@ pub struct CostArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
+    #[arg(long, value_name = "FILE", value_parser = output::parse)]
     output: Vec<Target>,
 }
 
@@ -78,6 +78,6 @@ async fn perform(
     let cost = cost::measure(&spec, need, (args.calls, args.rate), stop, progress).await;
     bar.finish_and_clear();
     let cost = cost?;
-    files.deliver(args.format, |format, colour| format.render(&cost, colour))?;
+    files.deliver(args.format, &cost)?;
     Ok(code(if cost.complete { Outcome::Done } else { Outcome::CouldNotTell }))
 }

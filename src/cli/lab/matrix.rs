@@ -1,46 +1,34 @@
 //! `natscope lab matrix`.
 
-use super::{code, find, inside, stop_signal};
+use super::{Format, code, find, inside, stop_signal};
 use crate::cli::exit::{Failure, Outcome};
-use crate::cli::output::{self, ByExtension, Files, Target};
+use crate::cli::output::{self, Files, Target};
 use crate::lab::kernel::matrix::{self, ATTEMPTS, Step};
 use crate::lab::kernel::nft;
 use crate::lab::kernel::wishes::Wishes;
 use crate::lab::matrix::{CLASSIC, Matrix, called, distinct, pairs};
 use crate::nat::NatSpec;
-use crate::report::matrix::junit;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// How a matrix is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A grid, and why
-    Text,
-    /// To paste into a ticket
-    Markdown,
-    /// One document
-    Json,
-    /// JUnit XML, for continuous integration
-    Junit,
-}
-
-impl ByExtension for Format {
-    const ENDINGS: &str = ".json, .md, .txt or .xml";
-    const PLAIN: Self = Self::Json;
-
-    fn of(extension: &str) -> Option<Self> {
-        match extension {
-            "xml" => Some(Self::Junit),
-            _ => match output::Format::of(extension)? {
-                output::Format::Json => Some(Self::Json),
-                output::Format::Markdown => Some(Self::Markdown),
-                output::Format::Text => Some(Self::Text),
-            },
-        }
-    }
+/// The formats of a matrix: JUnit too.
+fn format() -> impl TypedValueParser<Value = Format> {
+    let values = [
+        ("text", "A grid, and why"),
+        ("markdown", "To paste into a ticket"),
+        ("json", "One document"),
+        ("junit", "JUnit XML, for continuous integration"),
+    ];
+    let values = values.map(|(name, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(values).map(|name| match name.as_str() {
+        "markdown" => Format::Markdown,
+        "json" => Format::Json,
+        "junit" => Format::Junit,
+        _ => Format::Text,
+    })
 }
 
 /// Arguments of `natscope lab matrix`.
@@ -49,11 +37,11 @@ pub struct MatrixArgs {
     /// Names, aliases, composed names or TOML files; the four classic NATs when none is given
     nats: Vec<String>,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = format(), default_value = "text")]
     format: Format,
     /// Also write it to a file, by extension: .json, .md, .txt or .xml (repeatable)
-    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
-    output: Vec<Target<Format>>,
+    #[arg(long, value_name = "FILE", value_parser = output::parse_or_xml)]
+    output: Vec<Target>,
 }
 
 pub(super) fn run(args: &MatrixArgs) -> Result<ExitCode, Failure> {
@@ -90,7 +78,7 @@ async fn perform(
     let names = specs.into_iter().map(|spec| spec.name).collect();
     let matrix = Matrix::new(names, cells, complete, began.elapsed().as_secs_f64());
     let matrix = Matrix { system: Some(nft::system()), ..matrix };
-    files.deliver(args.format, |format, colour| document(&matrix, format, colour))?;
+    files.deliver(args.format, &matrix)?;
     Ok(code(outcome(&matrix)))
 }
 
@@ -99,17 +87,6 @@ fn style() -> ProgressStyle {
     // the default one, should the template not be understood
     ProgressStyle::with_template("{bar:40} {pos}/{len} attempts, {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn document(matrix: &Matrix, format: Format, colour: bool) -> Result<String, Failure> {
-    match format {
-        Format::Text => output::Format::Text.render(matrix, colour),
-        Format::Markdown => output::Format::Markdown.render(matrix, colour),
-        Format::Json => output::Format::Json.render(matrix, colour),
-        Format::Junit => {
-            junit(matrix).map_err(|e| Failure::run(format!("the document cannot be written: {e}")))
-        }
-    }
 }
 
 fn outcome(matrix: &Matrix) -> Outcome {

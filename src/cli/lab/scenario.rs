@@ -24,7 +24,7 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
+    #[arg(long, value_name = "FILE", value_parser = output::parse)]
     output: Vec<Target>,
 }
 
@@ -61,7 +61,7 @@ async fn perform(
         }
     };
     let result = ScenarioResult { system: Some(nft::system()), ..result };
-    files.deliver(args.format, |format, colour| format.render(&result, colour))?;
+    files.deliver(args.format, &result)?;
     Ok(code(if result.agrees() {
         Outcome::Done
     } else if cut_short {

@@ -9,7 +9,7 @@ use place::Place;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// How a report is written.
+/// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For a terminal, 80 columns
@@ -18,64 +18,61 @@ pub enum Format {
     Json,
     /// To paste into a ticket
     Markdown,
+    /// Not of every document: its command names it
+    #[value(skip)]
+    Junit,
 }
 
 impl Format {
     /// The document in this format; `colour` only for text.
     pub fn render(self, document: &impl Document, colour: bool) -> Result<String, Failure> {
-        match self {
-            Self::Text => Ok(document.text(colour)),
-            Self::Markdown => Ok(document.markdown()),
-            Self::Json => document
-                .json()
-                .map_err(|error| Failure::run(format!("the document cannot be written: {error}"))),
-        }
-    }
-}
-
-/// A format that a file's name can ask for.
-pub trait ByExtension: Copy + Send + Sync + 'static {
-    /// The endings that there are, for messages.
-    const ENDINGS: &str;
-    /// What a pipe or a device gets whose name asks for none.
-    const PLAIN: Self;
-
-    /// The format of files whose names end so, in lower case.
-    fn of(extension: &str) -> Option<Self>;
-}
-
-impl ByExtension for Format {
-    const ENDINGS: &str = ".json, .md or .txt";
-    const PLAIN: Self = Self::Json;
-
-    fn of(extension: &str) -> Option<Self> {
-        match extension {
-            "json" => Some(Self::Json),
-            "md" | "markdown" => Some(Self::Markdown),
-            "txt" | "text" => Some(Self::Text),
-            _ => None,
-        }
+        let written = match self {
+            Self::Text => return Ok(document.text(colour)),
+            Self::Markdown => return Ok(document.markdown()),
+            Self::Json => document.json().map_err(|error| error.to_string()),
+            Self::Junit => document.junit(),
+        };
+        written.map_err(|why| Failure::run(format!("the document cannot be written: {why}")))
     }
 }
 
 /// A file named by `--output`, with the format that its name asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target<F = Format> {
+pub struct Target {
     path: PathBuf,
-    format: F,
+    format: Format,
 }
 
 /// Reads the argument of `--output`.
 ///
 /// # Errors
 /// When the name asks for no known format.
-pub fn parse<F: ByExtension>(text: &str) -> Result<Target<F>, String> {
+pub fn parse(text: &str) -> Result<Target, String> {
+    target(text, false)
+}
+
+/// The same, of a document that JUnit has a form for.
+///
+/// # Errors
+/// When the name asks for no known format.
+pub fn parse_or_xml(text: &str) -> Result<Target, String> {
+    target(text, true)
+}
+
+fn target(text: &str, junit: bool) -> Result<Target, String> {
     let path = PathBuf::from(text);
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-    let format = extension.as_deref().and_then(F::of);
-    let format = format.or_else(|| is_special(&path).then_some(F::PLAIN));
-    let format = format
-        .ok_or_else(|| format!("the name must end in {}, which chooses the format", F::ENDINGS))?;
+    let format = match extension.as_deref() {
+        Some("json") => Format::Json,
+        Some("md" | "markdown") => Format::Markdown,
+        Some("txt" | "text") => Format::Text,
+        Some("xml") if junit => Format::Junit,
+        _ if is_special(&path) => Format::Json,
+        _ => {
+            let endings = if junit { ".json, .md, .txt or .xml" } else { ".json, .md or .txt" };
+            return Err(format!("the name must end in {endings}, which chooses the format"));
+        }
+    };
     Ok(Target { path, format })
 }
 
@@ -87,16 +84,16 @@ fn is_special(path: &Path) -> bool {
 
 /// The places of `--output`.
 #[derive(Debug)]
-pub struct Files<F = Format>(Vec<(Target<F>, Place)>);
+pub struct Files(Vec<(Target, Place)>);
 
-impl<F: ByExtension> Files<F> {
+impl Files {
     /// Makes sure of them, so that a long run cannot end without a place for its result. What is
     /// there stays until the result is whole.
     ///
     /// # Errors
     /// When one cannot be written, or is named twice.
-    pub fn create(targets: &[Target<F>]) -> Result<Self, Failure> {
-        let mut all: Vec<(Target<F>, Place)> = Vec::new();
+    pub fn create(targets: &[Target]) -> Result<Self, Failure> {
+        let mut all: Vec<(Target, Place)> = Vec::new();
         for target in targets {
             let place =
                 Place::open(&target.path).map_err(|error| unopened(&target.path, &error))?;
@@ -112,27 +109,22 @@ impl<F: ByExtension> Files<F> {
     }
 
     /// Writes the document into each, and prints it on stdout in `format`. All are tried even when
-    /// one fails: a full disk must not cost what was measured. `render` gets the format, and
-    /// whether there may be colours.
+    /// one fails: a full disk must not cost what was measured.
     ///
     /// # Errors
     /// What failed, each in a line.
-    pub fn deliver(
-        self,
-        format: F,
-        render: impl Fn(F, bool) -> Result<String, Failure>,
-    ) -> Result<(), Failure> {
-        let write = |(target, place): (Target<F>, Place)| {
+    pub fn deliver(self, format: Format, document: &impl Document) -> Result<(), Failure> {
+        let write = |(target, place): (Target, Place)| {
             let kept = place.keeps();
-            let document = render(target.format, false)?;
-            place.write(document.as_bytes()).map_err(|error| {
+            let text = target.format.render(document, false)?;
+            place.write(text.as_bytes()).map_err(|error| {
                 let kept = if kept { "; what was there is unchanged" } else { "" };
                 Failure::run(format!("cannot write {}: {error}{kept}", target.path.display()))
             })
         };
         let failed = self.0.into_iter().filter_map(|file| write(file).err());
         let failed: Vec<Failure> = failed.collect();
-        let printed = render(format, colour()).and_then(|document| print(&document));
+        let printed = format.render(document, colour()).and_then(|text| print(&text));
         Failure::all(failed.into_iter().chain(printed.err()))
     }
 }

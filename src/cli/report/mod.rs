@@ -27,7 +27,7 @@ enum Verb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
         /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-        #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
+        #[arg(long, value_name = "FILE", value_parser = output::parse)]
         output: Vec<Target>,
     },
     /// Say what each answer means, why it is believed, and from which packets
@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         Verb::Show { file, format, output } => {
             let report = load(file)?.judged_again();
             let files = Files::create(output)?;
-            files.deliver(*format, |format, colour| format.render(&report, colour))?;
+            files.deliver(*format, &report)?;
         }
         Verb::Sdp(args) => sdp::run(args)?,
         Verb::Explain { file } => output::print(&explain(&load(file)?.judged_again()))?,

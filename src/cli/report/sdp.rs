@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write it to a file, by extension: .json, .md or .txt (repeatable)
-    #[arg(long, value_name = "FILE", value_parser = output::parse::<Format>)]
+    #[arg(long, value_name = "FILE", value_parser = output::parse)]
     output: Vec<Target>,
 }
 
@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let files = Files::create(&args.output)?;
     let second = answer.as_ref().map(|(name, reading)| (name.as_str(), reading));
     let report = SdpReport::of((&offer.0, &offer.1), second);
-    files.deliver(args.format, |format, colour| format.render(&report, colour))
+    files.deliver(args.format, &report)
 }
 
 /// Reads what a file holds, with the name that it goes by.

@@ -17,7 +17,7 @@ pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> Serv
     let other = view.transactions().find_map(|t| t.received.as_ref()?.other);
     let mut findings = BTreeMap::new();
     let mut note = |id: Id, severity, text: String| {
-        findings.entry(id.clone()).or_insert(Finding::new(id, severity, text));
+        findings.entry(id.to_string()).or_insert(Finding::new(id, severity, text));
     };
     for t in view.transactions() {
         t.rejected.iter().for_each(|r| refusals::note(view.record, t, r, &mut note));

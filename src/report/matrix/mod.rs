@@ -19,6 +19,9 @@ impl Document for Matrix {
     fn markdown(&self) -> String {
         markdown(self)
     }
+    fn junit(&self) -> Result<String, String> {
+        junit(self).map_err(|error| error.to_string())
+    }
 }
 
 /// The word in the grid.
