@@ -82,6 +82,15 @@ fn the_surest_that_says_what_is_left_is_kept_or_all_are_named() {
         "t2",
     );
     has(&findings, "servers-disagree-on-filtering", Severity::Warning, "was left out");
+    // one machine that contradicts itself is no liar when only one other speaks
+    let named_twice = plain(&[(A, X), (A_PORT, X), (B, X)]);
+    let mut compare = Comparison { record: &named_twice.0, findings: &mut findings };
+    let alone = [Eif, Apdf, Eif].map(|f| Fact::proven(f, "", vec![]));
+    is(
+        &compare.facts("filtering", Id::ServersDisagreeOnFiltering, alone.to_vec()),
+        None,
+        "contradict one another",
+    );
     // of those that exclude nothing, one that was tried
     is(&together(vec![Fact::not_tested("no"), Fact::inconclusive("lost", vec![])]), None, "lost");
     is(&together(vec![]), None, "no server could be asked");

@@ -32,13 +32,14 @@ fn ports_are_kept_by_all_by_none_or_by_some() {
 #[test]
 fn ports_are_chosen_by_a_counter_or_at_random() {
     let few = [Sequential, Random];
-    let table: [(&[u16], &[Allocation], Option<Grade>, &str); 7] = [
+    let table: [(&[u16], &[Allocation], Option<Grade>, &str); 8] = [
         (&[40001, 40002], &[Preserving], Some(Grade::Proven), "kept by all"),
         (&[40001], &[Preserving, Sequential, Random], None, "only one socket"),
         (&[40001, 9000], &[Preserving, Sequential, Random], None, "kept by 1 of 2"),
         (&[7000, 9000], &few, None, "2 mappings are too few"),
         (&[7000, 7001, 7003], &[Sequential], Some(Grade::Proven), "3 new mappings lie within 4"),
         (&[7000, 19000, 52000, 61000], &[Random], Some(Grade::Probable), "0 of them within 64"),
+        (&[7000, 7001, 19000, 52000, 61000], &[Random], Some(Grade::Probable), "1 of them within"),
         (&[7000, 7001, 52000, 61000], &few, None, "some new mappings are neighbours"),
     ];
     for (seen, left, grade, because) in table {
@@ -71,8 +72,11 @@ fn an_early_packet_spoils_the_mapping_to_its_sender_or_does_not() {
             t.sent = vec![950.0];
         })
     }
+    // something had sent to that address before, and a filter may know it
+    let known_there = early(true, 1, Y).ask(0, "q", A_ADDRESS, Some(X)).but(|t| t.sent = vec![1.0]);
     let proven = |value| Some((value, Grade::Proven));
     for (run, known, because) in [
+        (known_there, None, "no early packet could be shown"),
         (plain(&[(A, X), (B, Y)]), None, "differs per destination in any case"),
         (plain(&[(A, X)]), None, "only beside a known mapping"),
         (plain(&[(A, X), (B, X)]), None, "no early packet could be shown"),
