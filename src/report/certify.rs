@@ -1,62 +1,54 @@
 //! Labels and measurements of NATs side by side.
 
-use super::Document;
-use super::table::Markup;
+use super::table::{Alike, Markup};
 use crate::lab::certify::Certificate;
 use crate::nat::{Filtering, Mapping};
 use serde_json::Value;
 use std::fmt::Write as _;
 
-impl Document for Certificate {
-    fn text(&self, _colour: bool) -> String {
-        render(self, Markup::Terminal)
-    }
-    fn markdown(&self) -> String {
-        render(self, Markup::Markdown)
-    }
-}
-
-fn render(document: &Certificate, markup: Markup) -> String {
-    let rows: Vec<Vec<String>> = document
-        .rows
-        .iter()
-        .map(|row| {
-            vec![
-                row.nat.clone(),
-                behaviour(|axis| row.expected.get(axis)),
-                behaviour(|axis| row.measured.get(axis).and_then(|fact| fact.value())),
-                if row.agrees { "agrees".into() } else { "DISAGREES".into() },
-                format!("{:.2} s", row.seconds),
-            ]
-        })
-        .collect();
-    let mut text = markup.table(&["NAT", "label", "measured", "", "probe"], &rows);
-    for row in document.rows.iter().filter(|row| !row.agrees) {
-        for axis in row.disagreements() {
-            let measured = row.measured.get(axis);
-            let line = format!(
-                "{}: {axis}: label {}, measured {}",
-                row.nat,
-                row.expected.get(axis).map_or("nothing".into(), plain),
-                measured.map_or("nothing".into(), |fact| match fact.value() {
-                    Some(value) => format!("{} ({})", plain(value), fact.because()),
-                    None => format!("nothing definite: {}", fact.because()),
-                })
-            );
-            let _ = writeln!(text, "{}", markup.safe(&line));
+impl Alike for Certificate {
+    fn shown(&self, markup: Markup) -> String {
+        let rows: Vec<Vec<String>> = self
+            .rows
+            .iter()
+            .map(|row| {
+                vec![
+                    row.nat.clone(),
+                    behaviour(|axis| row.expected.get(axis)),
+                    behaviour(|axis| row.measured.get(axis).and_then(|fact| fact.value())),
+                    if row.agrees { "agrees".into() } else { "DISAGREES".into() },
+                    format!("{:.2} s", row.seconds),
+                ]
+            })
+            .collect();
+        let mut text = markup.table(&["NAT", "label", "measured", "", "probe"], &rows);
+        for row in self.rows.iter().filter(|row| !row.agrees) {
+            for axis in row.disagreements() {
+                let measured = row.measured.get(axis);
+                let line = format!(
+                    "{}: {axis}: label {}, measured {}",
+                    row.nat,
+                    row.expected.get(axis).map_or("nothing".into(), plain),
+                    measured.map_or("nothing".into(), |fact| match fact.value() {
+                        Some(value) => format!("{} ({})", plain(value), fact.because()),
+                        None => format!("nothing definite: {}", fact.because()),
+                    })
+                );
+                let _ = writeln!(text, "{}", markup.safe(&line));
+            }
         }
+        let agreeing = self.rows.iter().filter(|row| row.agrees).count();
+        let _ = writeln!(
+            text,
+            "{}{agreeing} of {} NATs measured as labelled, in {:.1} s{}",
+            markup.gap(),
+            self.rows.len(),
+            self.seconds,
+            if self.complete { "" } else { "; stopped before the rest was measured" }
+        );
+        text += &markup.measured_with(self.system.as_ref());
+        text
     }
-    let agreeing = document.rows.iter().filter(|row| row.agrees).count();
-    let _ = writeln!(
-        text,
-        "{}{agreeing} of {} NATs measured as labelled, in {:.1} s{}",
-        markup.gap(),
-        document.rows.len(),
-        document.seconds,
-        if document.complete { "" } else { "; stopped before the rest was measured" }
-    );
-    text += &markup.measured_with(document.system.as_ref());
-    text
 }
 
 pub(super) fn plain(value: &Value) -> String {

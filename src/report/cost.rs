@@ -1,54 +1,46 @@
 //! What STUN costs, and what a relay costs.
 
-use super::Document;
-use super::table::Markup;
+use super::table::{Alike, Markup};
 use crate::lab::cost::{Cost, Cpu, Range, RelayCost, RelayPlan, Source, Way};
 use crate::nat::pair::{End, Verdict};
 use std::fmt::Write as _;
 
-impl Document for Cost {
-    fn text(&self, _colour: bool) -> String {
-        render(self, Markup::Terminal)
-    }
-    fn markdown(&self) -> String {
-        render(self, Markup::Markdown)
-    }
-}
-
-fn render(cost: &Cost, markup: Markup) -> String {
-    let gap = markup.gap();
-    let mut text = match markup {
-        Markup::Markdown => "## What STUN costs, and what a relay costs\n\n".to_owned(),
-        Markup::Terminal => String::new(),
-    };
-    text += &summary(markup, cost);
-    let _ = write!(text, "{gap}{}", loads(markup, cost));
-    let _ = write!(text, "{gap}{}", wire(markup, cost));
-    let _ = write!(text, "{gap}{}", need(markup, cost));
-    for relay in &cost.relays {
-        if let Some(failure) = &relay.failure {
-            let said = format!("{} was not measured to the end: {failure}", relay.name);
+impl Alike for Cost {
+    fn shown(&self, markup: Markup) -> String {
+        let gap = markup.gap();
+        let mut text = match markup {
+            Markup::Markdown => "## What STUN costs, and what a relay costs\n\n".to_owned(),
+            Markup::Terminal => String::new(),
+        };
+        text += &summary(markup, self);
+        let _ = write!(text, "{gap}{}", loads(markup, self));
+        let _ = write!(text, "{gap}{}", wire(markup, self));
+        let _ = write!(text, "{gap}{}", need(markup, self));
+        for relay in &self.relays {
+            if let Some(failure) = &relay.failure {
+                let said = format!("{} was not measured to the end: {failure}", relay.name);
+                text += &markup.paragraph(&said);
+            }
+        }
+        text += &markup.paragraph(&format!(
+            "Measured in {:.1} s between two peers behind {}, with {} processors for all of it{}",
+            self.seconds,
+            self.nat,
+            self.cpus,
+            if self.complete { "." } else { "; stopped before everything was measured." }
+        ));
+        if let Some(versions) = versions(self) {
+            text += &markup.paragraph(&versions);
+        }
+        if let Some(others) = self.others.filter(|&others| others > BUSY) {
+            let said = format!(
+                "Other programs took {} of the processors meanwhile, which makes loads and 99th percentiles worse: measure again when the machine is idle.",
+                percent(others, 0)
+            );
             text += &markup.paragraph(&said);
         }
+        text.trim_end().to_owned() + "\n"
     }
-    text += &markup.paragraph(&format!(
-        "Measured in {:.1} s between two peers behind {}, with {} processors for all of it{}",
-        cost.seconds,
-        cost.nat,
-        cost.cpus,
-        if cost.complete { "." } else { "; stopped before everything was measured." }
-    ));
-    if let Some(versions) = versions(cost) {
-        text += &markup.paragraph(&versions);
-    }
-    if let Some(others) = cost.others.filter(|&others| others > BUSY) {
-        let said = format!(
-            "Other programs took {} of the processors meanwhile, which makes loads and 99th percentiles worse: measure again when the machine is idle.",
-            percent(others, 0)
-        );
-        text += &markup.paragraph(&said);
-    }
-    text.trim_end().to_owned() + "\n"
 }
 
 /// What was measured, and with what.

@@ -1,7 +1,6 @@
 //! What this kernel and user may do for the lab, and how to allow the rest.
 
-use super::Document;
-use super::table::Markup;
+use super::table::{Alike, Markup};
 use crate::lab::kernel::doctor::Check;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,30 +27,23 @@ impl Doctor {
     }
 }
 
-impl Document for Doctor {
-    fn text(&self, _colour: bool) -> String {
-        render(self, Markup::Terminal)
-    }
-    fn markdown(&self) -> String {
-        render(self, Markup::Markdown)
-    }
-}
-
-fn render(doctor: &Doctor, markup: Markup) -> String {
-    let row = |check: &Check| {
-        let state = match (check.ok, check.needed) {
-            (true, _) => "yes",
-            (false, true) => "NO",
-            (false, false) => "no (not needed)",
+impl Alike for Doctor {
+    fn shown(&self, markup: Markup) -> String {
+        let row = |check: &Check| {
+            let state = match (check.ok, check.needed) {
+                (true, _) => "yes",
+                (false, true) => "NO",
+                (false, false) => "no (not needed)",
+            };
+            vec![check.name.clone(), state.into(), check.text.clone()]
         };
-        vec![check.name.clone(), state.into(), check.text.clone()]
-    };
-    let rows: Vec<Vec<String>> = doctor.checks.iter().map(row).collect();
-    let mut text = markup.table(&["what", "works", "detail"], &rows);
-    text.push('\n');
-    for check in doctor.checks.iter().filter(|check| !check.ok) {
-        let _ = writeln!(text, "To have {}: {}", check.name, check.fix);
+        let rows: Vec<Vec<String>> = self.checks.iter().map(row).collect();
+        let mut text = markup.table(&["what", "works", "detail"], &rows);
+        text.push('\n');
+        for check in self.checks.iter().filter(|check| !check.ok) {
+            let _ = writeln!(text, "To have {}: {}", check.name, check.fix);
+        }
+        text += if self.ready { "The lab runs here.\n" } else { "The lab does not run here.\n" };
+        text
     }
-    text += if doctor.ready { "The lab runs here.\n" } else { "The lab does not run here.\n" };
-    text
 }

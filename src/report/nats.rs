@@ -1,7 +1,7 @@
 //! The NATs that the program knows, and one of them with its rules.
 
 use super::Document;
-use super::table::Markup;
+use super::table::{Alike, Markup};
 use crate::nat::{NatSpec, Translation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,15 +55,6 @@ impl Nat {
     }
 }
 
-impl Document for Nats {
-    fn text(&self, _colour: bool) -> String {
-        list(self, Markup::Terminal)
-    }
-    fn markdown(&self) -> String {
-        list(self, Markup::Markdown)
-    }
-}
-
 impl Document for Nat {
     fn text(&self, _colour: bool) -> String {
         self.boxes.iter().zip(&self.rules).fold(self.toml.clone(), |mut text, (name, rules)| {
@@ -80,11 +71,13 @@ impl Document for Nat {
     }
 }
 
-fn list(all: &Nats, markup: Markup) -> String {
-    let rows: Vec<Vec<String>> = all.nats.iter().map(row).collect();
-    let names = "Any other combination is composed from its name: \
-                 eim|adm|apdm-eif|adf|apdf[-preserving|sequential|random].\n";
-    markup.table(&["NAT", "behaviour", "also called"], &rows) + "\n" + names
+impl Alike for Nats {
+    fn shown(&self, markup: Markup) -> String {
+        let rows: Vec<Vec<String>> = self.nats.iter().map(row).collect();
+        let names = "Any other combination is composed from its name: \
+                     eim|adm|apdm-eif|adf|apdf[-preserving|sequential|random].\n";
+        markup.table(&["NAT", "behaviour", "also called"], &rows) + "\n" + names
+    }
 }
 
 fn row(spec: &NatSpec) -> Vec<String> {

@@ -1,7 +1,9 @@
 //! Tables, lines and paragraphs that are alike as text and as Markdown.
 
+use super::Document;
 use super::escape::{markdown, terminal};
 use super::prose::{WIDTH, wrap};
+use serde::Serialize;
 use tabled::builder::Builder;
 use tabled::settings::peaker::Priority;
 use tabled::settings::{Style, Width};
@@ -11,6 +13,20 @@ use tabled::settings::{Style, Width};
 pub(super) enum Markup {
     Terminal,
     Markdown,
+}
+
+/// A document that is written alike for a terminal and in Markdown.
+pub(super) trait Alike: Serialize {
+    fn shown(&self, markup: Markup) -> String;
+}
+
+impl<T: Alike> Document for T {
+    fn text(&self, _colour: bool) -> String {
+        self.shown(Markup::Terminal)
+    }
+    fn markdown(&self) -> String {
+        self.shown(Markup::Markdown)
+    }
 }
 
 impl Markup {

@@ -1,45 +1,7 @@
 //! Values that somebody took out before pasting: `my_wan_ip`, `XXX.YYY.ZZZ.WWW`, `1.2.3.xxx`,
 //! `<redacted>`. That a value is hidden is known; what it was is not.
 
-/// Words that stand for a value.
-const WORDS: &[&str] = &[
-    "addr",
-    "address",
-    "anonymized",
-    "anonymised",
-    "censored",
-    "client",
-    "deleted",
-    "external",
-    "hidden",
-    "host",
-    "internal",
-    "ip",
-    "ip4",
-    "ip6",
-    "ipaddr",
-    "ipv4",
-    "ipv6",
-    "lan",
-    "local",
-    "masked",
-    "my",
-    "omitted",
-    "placeholder",
-    "private",
-    "public",
-    "redacted",
-    "remote",
-    "removed",
-    "sanitized",
-    "scrubbed",
-    "secret",
-    "server",
-    "stripped",
-    "wan",
-    "your",
-];
-/// Of these one must be there: `my_server` alone may be a host.
+/// Words of which one must be there.
 const TELLING: &[&str] = &[
     "addr",
     "address",
@@ -63,6 +25,11 @@ const TELLING: &[&str] = &[
     "scrubbed",
     "secret",
     "stripped",
+];
+/// Words that may stand beside those: `my_server` alone may be a host.
+const BESIDE: &[&str] = &[
+    "client", "external", "host", "internal", "lan", "local", "my", "private", "public", "remote",
+    "server", "wan", "your",
 ];
 /// The longest that is looked at.
 const LONGEST: usize = 120;
@@ -145,8 +112,8 @@ fn is_named(word: &str) -> bool {
     let last_is_domain = word
         .rsplit_once('.')
         .is_some_and(|(_, last)| !TELLING.contains(&last.to_ascii_lowercase().as_str()));
-    let known = |part: &String| WORDS.contains(&part.as_str());
     let telling = |part: &String| TELLING.contains(&part.as_str());
+    let known = |part: &String| telling(part) || BESIDE.contains(&part.as_str());
     !last_is_domain
         && !parts.is_empty()
         && parts.iter().any(telling)
