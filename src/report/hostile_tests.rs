@@ -1,6 +1,8 @@
 //! Every string of every document made hostile, in turn, and shown in every format.
 
-use super::{Report, connect, explain, json, markdown, matrix, sdp, text};
+use super::{
+    Document, Report, connect, explain, json, markdown, matrix, nats, schema_tests, sdp, text,
+};
 use crate::ground::hostile::is_hostile;
 use crate::ice::Connection;
 use crate::sdp::Message;
@@ -82,4 +84,16 @@ fn no_format_of_a_matrix_shows_a_hostile_character() {
         m.cells.iter().flat_map(|c| [matrix::text_of(c), matrix::markdown_of(c)]).collect()
     };
     assert!(shown(&all, cells) > 10);
+}
+
+#[test]
+fn no_format_of_what_the_lab_measures_shows_a_hostile_character() {
+    fn both<T: Document>(document: &T) -> Vec<String> {
+        vec![document.text(false), document.markdown()]
+    }
+    assert!(shown(&schema_tests::certificate(), both) > 5);
+    assert!(shown(&schema_tests::scenario(), both) > 5);
+    assert!(shown(&schema_tests::cost(), both) > 5);
+    let catalogue = crate::lab::catalogue::Catalogue::embedded();
+    assert!(shown(&nats::Nats::new(catalogue.nats()), both) > 5);
 }

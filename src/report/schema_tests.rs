@@ -5,13 +5,58 @@ use super::{Report, connect, matrix, nats, sdp};
 use crate::ice::Connection;
 use crate::lab::catalogue::Catalogue;
 use crate::lab::certify::{self, Certificate, Row};
-use crate::lab::cost::Cost;
-use crate::lab::matrix::Matrix;
+use crate::lab::cost::{self, Cost, RelayCost, Shares};
 use crate::lab::scenario::{Scenario, ScenarioResult};
+use crate::lab::system::System;
 use crate::sdp::Message;
 use jsonschema::Validator;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+/// One NAT that was measured as something else, and one that was not measured.
+pub(super) fn certificate() -> Certificate {
+    let nat = Catalogue::embedded().find("symmetric").unwrap();
+    let measured = Row::new(&nat, &super::tests::cone().facts, 0.5);
+    let rows = vec![measured, Row::failed(&nat, "it could not run", 0.0)];
+    let schema = certify::SCHEMA.to_owned();
+    Certificate { schema, rows, complete: true, seconds: 1.0, system: Some(system()) }
+}
+
+pub(super) fn scenario() -> ScenarioResult {
+    let nat = Catalogue::embedded().find("symmetric").unwrap();
+    let scenario = Scenario::find("symmetric").unwrap();
+    let connection = matrix::tests::matrix().cells.pop();
+    let result = scenario.conclude(&nat, &super::tests::cone().facts, 0.5);
+    ScenarioResult { connection, system: Some(system()), ..result }
+}
+
+/// A run that was ended early.
+pub(super) fn cost() -> Cost {
+    let failed = Some("it did not start".to_owned());
+    Cost {
+        schema: cost::SCHEMA.to_owned(),
+        complete: false,
+        seconds: 1.0,
+        cpus: 2,
+        others: Some(0.5),
+        nat: "full-cone".to_owned(),
+        direct: cost::Way::default(),
+        relays: vec![RelayCost {
+            name: "coturn".to_owned(),
+            failure: failed,
+            ..RelayCost::default()
+        }],
+        wire: vec![],
+        need: Shares::find("home:mobile").unwrap().need(),
+        field: vec!["most connect".to_owned()],
+        plan: cost::Plan::default(),
+        system: Some(system()),
+    }
+}
+
+fn system() -> System {
+    System { natscope: "0.1.0".to_owned(), kernel: None, nft: None }
+}
 
 /// Holds the stored schema against the type.
 fn current<T: JsonSchema>(name: &str) -> Validator {
@@ -61,15 +106,10 @@ fn of_descriptions() {
 
 #[test]
 fn of_what_the_lab_measures() {
-    holds::<Matrix>("matrix", &matrix::tests::matrix());
-    let facts = super::tests::cone().facts;
-    let nat = Catalogue::embedded().find("full-cone").unwrap();
-    let rows = vec![Row::new(&nat, &facts, 0.5), Row::failed(&nat, "it could not run", 0.0)];
-    let schema = certify::SCHEMA.to_owned();
-    holds("certify", &Certificate { schema, rows, complete: true, seconds: 1.0, system: None });
-    let scenario = Scenario::find("symmetric").unwrap();
-    holds::<ScenarioResult>("scenario", &scenario.conclude(&nat, &facts, 0.5));
-    current::<Cost>("cost");
+    holds("matrix", &matrix::tests::matrix());
+    holds("certify", &certificate());
+    holds("scenario", &scenario());
+    holds("cost", &cost());
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Markup {
     /// A table, its cells made safe.
     pub fn table(self, head: &[&str], rows: &[Vec<String>]) -> String {
         let mut builder = Builder::default();
-        builder.push_record(head.iter().copied());
+        builder.push_record(head.iter().map(|cell| self.safe(cell)));
         for row in rows {
             builder.push_record(row.iter().map(|cell| self.safe(cell)));
         }
