@@ -6,7 +6,7 @@ NATSCOPE = target/release/natscope
 # nft is in /usr/sbin, which is not in every user's PATH
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: all build lab test check bench clean install setup setup-test
+.PHONY: all build lab test check check-targets bench clean install setup setup-test
 all: build
 
 build:
@@ -45,6 +45,10 @@ check:
 	  echo "cargo-deny is not installed: licences, bans and sources were NOT checked"; \
 	  echo "  to check them too: cargo install --locked cargo-deny"; \
 	fi
+
+# Clippy for Windows (tests too) and macOS, by a standard library that is built from its source.
+check-targets:
+	sh tests/targets.sh
 
 bench: setup
 	$(CARGO) bench --locked

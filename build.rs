@@ -9,7 +9,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = env::var("CARGO_MANIFEST_DIR")?;
     let mut names = Vec::new();
     for entry in fs::read_dir(Path::new(&root).join("lab/nats"))? {
-        let name = entry?.file_name().into_string().map_err(|name| format!("{name:?}: UTF-8?"))?;
+        let name = entry?.file_name();
+        let name = name.into_string().map_err(|name| format!("{}: UTF-8?", name.display()))?;
         if Path::new(&name).extension().is_some_and(|extension| extension == "toml") {
             names.push(name);
         }
@@ -17,7 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     names.sort_unstable();
     let line = |name: &String| {
         let file = format!("lab/nats/{name}");
-        format!("({file:?}, include_str!({:?})),\n", Path::new(&root).join(&file))
+        let path = format!("{root}/{file}");
+        format!("({file:?}, include_str!({path:?})),\n")
     };
     let list: String = names.iter().map(line).collect();
     fs::write(Path::new(&env::var("OUT_DIR")?).join("nats.rs"), format!("&[\n{list}]\n"))?;

@@ -90,7 +90,9 @@ impl Agent {
         self.locals.all().iter().for_each(|own| self.schedule.offer(own));
         let fit = |remote: &&Candidate| self.unfit(remote.address).is_none();
         let remotes: Vec<Candidate> = self.remotes.all().iter().filter(fit).cloned().collect();
-        remotes.iter().for_each(|remote| self.schedule.offer_remote(remote));
+        for remote in &remotes {
+            self.schedule.offer_remote(remote);
+        }
         // Relays take a round trip for each permission: asked for before they are needed, those that
         // may help first.
         for kind in [Kind::ServerReflexive, Kind::PeerReflexive, Kind::Relayed, Kind::Host] {

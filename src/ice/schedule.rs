@@ -193,7 +193,8 @@ impl Schedule {
                 // the nomination is missing.
                 let late = !self.heard && over < started + pace.peer_within;
                 let near = trace.entries().iter().any(|entry| entry.answered.is_some());
-                if !late && !(near && over < end) {
+                let waits = late || (near && over < end);
+                if !waits {
                     end = end.min(over);
                 } else if over <= now {
                     self.checks = None;

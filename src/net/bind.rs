@@ -1,6 +1,6 @@
 //! `--bind`: which local address or interface packets leave by.
 
-use super::NetError;
+use super::{NetError, interface};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
@@ -100,13 +100,33 @@ impl Bind {
                 .map(drop)
                 .map_err(|why| NetError::NotOurAddress { address: *address, why }),
             Self::Interface(name) => {
-                let have = interfaces();
+                let have = interface::names();
                 if have.iter().any(|known| known == name) {
                     return Ok(());
                 }
                 let name = crate::stun::text::safe(name.as_bytes());
                 Err(NetError::NoInterface { name, have: have.join(", ") })
             }
+        }
+    }
+
+    /// Has what a socket of this family sends leave by it, before the socket is bound.
+    ///
+    /// # Errors
+    /// There is no such interface, or this user may not.
+    pub(super) fn hold(&self, socket: &socket2::Socket, ipv4: bool) -> std::io::Result<()> {
+        match self {
+            Self::Interface(name) => interface::hold(socket, name, ipv4),
+            Self::Address(_) => Ok(()),
+        }
+    }
+
+    /// The address to bind to, where the kernel does not choose one of this by itself.
+    pub(super) fn source(&self, ipv4: bool) -> Option<IpAddr> {
+        match self {
+            Self::Address(ip) => (!ip.is_unspecified()).then_some(*ip),
+            Self::Interface(_) if cfg!(target_os = "linux") => None,
+            Self::Interface(_) => addresses(Some(self)).into_iter().find(|ip| ip.is_ipv4() == ipv4),
         }
     }
 
@@ -134,7 +154,9 @@ pub fn addresses(bind: Option<&Bind>) -> Vec<IpAddr> {
         Bind::Address(_) => None,
     });
     let wanted = |ip: &IpAddr| useful(*ip) && family.is_none_or(|four| four == ip.is_ipv4());
-    let mut found: Vec<IpAddr> = of_interfaces(only).into_iter().filter(wanted).collect();
+    let by = |one: &interface::Address| one.up && only.is_none_or(|name| name == one.interface);
+    let all = interface::addresses().into_iter().filter(by);
+    let mut found: Vec<IpAddr> = all.map(|one| one.ip).filter(wanted).collect();
     found.sort_by_key(IpAddr::is_ipv4);
     let mut seen = std::collections::HashSet::new();
     found.retain(|ip| seen.insert(*ip));
@@ -147,42 +169,6 @@ fn useful(ip: IpAddr) -> bool {
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
     };
     !(link_local || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast())
-}
-
-#[cfg(target_os = "linux")]
-fn of_interfaces(only: Option<&str>) -> Vec<IpAddr> {
-    let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
-    all.filter(|one| only.is_none_or(|name| name == one.interface_name))
-        .filter(|one| one.flags.contains(nix::net::if_::InterfaceFlags::IFF_UP))
-        .filter_map(|one| {
-            let address = one.address?;
-            let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
-        })
-        .collect()
-}
-
-/// Where interfaces are not listed: the addresses that packets to the internet leave from.
-#[cfg(not(target_os = "linux"))]
-fn of_interfaces(_: Option<&str>) -> Vec<IpAddr> {
-    let from = |any: &str, to: &str| -> Option<IpAddr> {
-        let socket = std::net::UdpSocket::bind(any).ok()?;
-        socket.connect(to).ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    };
-    let v6 = from("[::]:0", "[2001:db8::1]:9");
-    v6.into_iter().chain(from("0.0.0.0:0", "192.0.2.1:9")).collect()
-}
-
-#[cfg(target_os = "linux")]
-fn interfaces() -> Vec<String> {
-    let Ok(all) = nix::net::if_::if_nameindex() else { return Vec::new() };
-    all.iter().map(|interface| interface.name().to_string_lossy().into_owned()).collect()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn interfaces() -> Vec<String> {
-    Vec::new()
 }
 
 #[cfg(test)]

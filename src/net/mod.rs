@@ -10,6 +10,7 @@ pub mod connect;
 pub mod file;
 mod guests;
 pub mod ice;
+mod interface;
 pub mod probe;
 pub mod process;
 pub mod resolve;

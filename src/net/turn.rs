@@ -178,13 +178,11 @@ impl Link {
 
 async fn connect(to: SocketAddr, bind: Option<&Bind>) -> io::Result<TcpStream> {
     let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    match bind {
-        Some(Bind::Address(ip)) => socket.bind(SocketAddr::new(*ip, 0))?,
-        #[cfg(target_os = "linux")]
-        Some(Bind::Interface(name)) => {
-            socket2::SockRef::from(&socket).bind_device(Some(name.as_bytes()))?;
+    if let Some(bind) = bind {
+        bind.hold(&socket2::SockRef::from(&socket), to.is_ipv4())?;
+        if let Some(ip) = bind.source(to.is_ipv4()) {
+            socket.bind(SocketAddr::new(ip, 0))?;
         }
-        _ => {}
     }
     let stream = socket.connect(to).await?;
     stream.set_nodelay(true)?;

@@ -39,7 +39,7 @@ struct Room {
 pub struct Rooms {
     limits: Limits,
     clients: HashMap<ClientId, Client>,
-    rooms: HashMap<String, Room>,
+    by_name: HashMap<String, Room>,
     /// How many clients each source has.
     sources: HashMap<IpAddr, usize>,
     joins: Limiter,
@@ -52,7 +52,7 @@ impl Rooms {
     pub fn new(limits: Limits) -> Self {
         Self {
             clients: HashMap::new(),
-            rooms: HashMap::new(),
+            by_name: HashMap::new(),
             sources: HashMap::new(),
             joins: Limiter::new(limits.joins),
             limits,
@@ -69,7 +69,7 @@ impl Rooms {
     /// How many rooms there are.
     #[must_use]
     pub fn rooms(&self) -> usize {
-        self.rooms.len()
+        self.by_name.len()
     }
 
     /// How many clients there are.
@@ -153,11 +153,11 @@ impl Rooms {
             }
         }
         let Some(name) = client.room else { return };
-        let Some(room) = self.rooms.get_mut(&name) else { return };
+        let Some(room) = self.by_name.get_mut(&name) else { return };
         room.peers.retain(|&(peer, _)| peer != id);
         let left: Vec<_> = room.peers.iter().map(|&(peer, _)| peer).collect();
         if left.is_empty() {
-            self.rooms.remove(&name);
+            self.by_name.remove(&name);
         }
         for peer in left {
             self.tell(peer, &Message::PeerLeft);
@@ -169,7 +169,7 @@ impl Rooms {
     pub fn deadline(&self) -> Option<Duration> {
         let waiting = self.clients.values().filter(|c| c.room.is_none());
         let joins = waiting.map(|client| client.since + self.limits.join);
-        joins.chain(self.rooms.values().map(|room| room.heard + self.limits.idle)).min()
+        joins.chain(self.by_name.values().map(|room| room.heard + self.limits.idle)).min()
     }
 
     /// Turns out those who have been silent for too long.
@@ -179,7 +179,7 @@ impl Rooms {
         };
         let mut late: Vec<ClientId> = self.clients.iter().filter_map(late).collect();
         let silent = |room: &&Room| now >= room.heard + self.limits.idle;
-        let silent = self.rooms.values().filter(silent);
+        let silent = self.by_name.values().filter(silent);
         late.extend(silent.flat_map(|room| room.peers.iter().map(|&(id, _)| id)));
         late.sort_unstable();
         for id in late {
@@ -209,10 +209,10 @@ impl Rooms {
             );
             return self.refuse(id, Code::TooFast, &why);
         }
-        if self.rooms.len() >= self.limits.rooms && !self.rooms.contains_key(&name) {
+        if self.by_name.len() >= self.limits.rooms && !self.by_name.contains_key(&name) {
             return self.refuse(id, Code::TooManyRooms, "the server has no more rooms: try later");
         }
-        let room = self.rooms.entry(name.clone());
+        let room = self.by_name.entry(name.clone());
         let room = room.or_insert_with(|| Room { peers: Vec::new(), heard: now });
         if room.peers.len() >= 2 {
             let why = "two peers are in this room already: choose another name, on both sides";
@@ -237,7 +237,7 @@ impl Rooms {
     }
 
     fn pass_on(&mut self, now: Duration, id: ClientId, name: &str, text: &str) {
-        let Some(room) = self.rooms.get_mut(name) else { return };
+        let Some(room) = self.by_name.get_mut(name) else { return };
         room.heard = now;
         let other = room.peers.iter().find(|&&(peer, _)| peer != id);
         match other {

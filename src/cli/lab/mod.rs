@@ -10,7 +10,7 @@ mod show;
 
 use super::exit::{Failure, Outcome};
 use super::output::{Format, print};
-use super::stop::Stopping;
+use super::stop;
 use crate::lab::catalogue::Catalogue;
 use crate::lab::kernel::LabError;
 use crate::lab::kernel::supervisor::{self, Role, Terminal};
@@ -19,6 +19,7 @@ use crate::nat::NatSpec;
 use crate::net::Stop;
 use clap::{Args, Subcommand};
 use std::future::Future;
+use std::pin::pin;
 use std::process::ExitCode;
 
 /// Arguments of `natscope lab`.
@@ -124,17 +125,8 @@ fn enter<F: Future<Output = Result<ExitCode, Failure>>>(
 /// Cancelled when the user wants an end (Ctrl-C, SIGTERM, SIGHUP); a second wish ends the lab at
 /// once.
 fn stop_signal(mut wishes: Wishes) -> Stop {
-    let stop = Stop::new();
-    let tell = stop.clone();
-    tokio::spawn(async move {
-        let mut stopping = Stopping::default();
-        loop {
-            wishes.next().await;
-            stopping.again();
-            tell.cancel();
-        }
-    });
-    stop
+    // `next` is cancel safe
+    stop::by(move |context| pin!(wishes.next()).poll(context).map(drop))
 }
 
 fn code(outcome: Outcome) -> ExitCode {

@@ -183,15 +183,10 @@ fn is_fixed(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices)
 }
 
-/// A file in the same folder that is to take a name.
+/// The name of a file in the same folder that is to take another: its own goes when that did not
+/// come to pass. A file that has none yet ends with its last descriptor.
 #[derive(Debug)]
-enum Part {
-    /// It has none yet, and ends with its last descriptor.
-    #[cfg(target_os = "linux")]
-    Nameless,
-    /// It has one of its own, which goes when it is not taken.
-    Named(PathBuf),
-}
+struct Part(Option<PathBuf>);
 
 fn beside(to: &Path) -> io::Result<(File, Part)> {
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -205,13 +200,13 @@ fn beside(to: &Path) -> io::Result<(File, Part)> {
         if Path::new("/proc/self/fd").is_dir()
             && let Ok(file) = options.open(folder)
         {
-            return Ok((file, Part::Nameless));
+            return Ok((file, Part(None)));
         }
     }
     loop {
         let part = spare_name(folder);
         match OpenOptions::new().write(true).create_new(true).open(&part) {
-            Ok(file) => return Ok((file, Part::Named(part))),
+            Ok(file) => return Ok((file, Part(Some(part)))),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -228,13 +223,11 @@ fn spare_name(folder: &Path) -> PathBuf {
 
 impl Part {
     /// Puts the file in the place of another, in one step.
-    fn take_name(self, file: &File, to: &Path) -> io::Result<()> {
-        let named = match &self {
-            #[cfg(target_os = "linux")]
-            Self::Nameless => Self::Named(name(file, to)?),
-            Self::Named(_) => self,
+    fn take_name(mut self, file: &File, to: &Path) -> io::Result<()> {
+        let part = match &mut self.0 {
+            Some(part) => part,
+            none => none.insert(name(file, to)?),
         };
-        let Self::Named(part) = &named else { return Ok(()) };
         fs::rename(part, to)
         // dropped, it finds no file of its name any more
     }
@@ -242,7 +235,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if let Self::Named(part) = self {
+        if let Some(part) = &self.0 {
             let _ = fs::remove_file(part);
         }
     }
@@ -262,4 +255,10 @@ fn name(file: &File, to: &Path) -> io::Result<PathBuf> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Here no file is without a name.
+#[cfg(not(target_os = "linux"))]
+fn name(_: &File, _: &Path) -> io::Result<PathBuf> {
+    Err(io::ErrorKind::Unsupported.into())
 }

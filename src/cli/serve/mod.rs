@@ -6,7 +6,7 @@ mod signal;
 mod turn;
 
 use super::exit::{self, Failure, Outcome, tell};
-use super::runtime;
+use super::{runtime, stop};
 use crate::ground::limit::Limit;
 use crate::net::NetError;
 use crate::net::Stop;
@@ -99,10 +99,8 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         let server = Server::bind(config).map_err(|error| Failure::run(unopened(&error)))?;
         let rooms = args.signal.open(args.listen.first().map(|listen| listen.ip))?;
         // Before anything is said: who reads "answering" may send SIGTERM the next moment.
-        let stop = stop_signal()
-            .map_err(|error| Failure::run(format!("cannot wait for signals: {error}")))?;
-        let hangup = hangup_signal()
-            .map_err(|error| Failure::run(format!("cannot wait for signals: {error}")))?;
+        let stop = stop::on_signal_but_hangup()?;
+        let mut hangups = stop::hangups()?;
         for (_, address) in server.sites().iter().flat_map(|sites| sites.all()) {
             tell(&format!("answering on {address}"));
         }
@@ -112,9 +110,15 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         let relay = server.relay();
         let certificate = rooms.as_ref().map(crate::net::signal::Server::certificate);
         let replaceable = reload::Replaceable { certificate, relay: relay.clone() };
+        let reload = async {
+            loop {
+                hangups.next().await;
+                replaceable.reload(args, &log);
+            }
+        };
         tokio::select! {
-            ran = serve(server, rooms, stop) => ran?,
-            () = on_hangup(|| replaceable.reload(args, &log), hangup) => {}
+            ran = serve(server, rooms, &stop) => ran?,
+            () = reload => {}
         }
         if let Some(relay) = relay {
             turn::tell_total(relay.total(), &log);
@@ -129,19 +133,14 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
 async fn serve(
     server: Server,
     rooms: Option<crate::net::signal::Server>,
-    stop: impl Future<Output = ()>,
+    stop: &Stop,
 ) -> Result<(), Failure> {
-    let end = Stop::new();
     let rooms = async {
         if let Some(rooms) = rooms {
-            rooms.run(end.cancelled()).await;
+            rooms.run(stop.cancelled()).await;
         }
     };
-    let stop = async {
-        stop.await;
-        end.cancel();
-    };
-    let (ran, (), ()) = tokio::join!(server.run(end.cancelled()), rooms, stop);
+    let (ran, ()) = tokio::join!(server.run(stop.cancelled()), rooms);
     ran.map_err(|error| Failure::run(error.to_string()))
 }
 
@@ -191,51 +190,4 @@ fn sites(args: &Args) -> Result<Vec<Sites>, Failure> {
         )));
     }
     Ok(all)
-}
-
-/// Does this at every SIGHUP, for ever.
-#[cfg(unix)]
-async fn on_hangup(reload: impl Fn(), mut hangup: tokio::signal::unix::Signal) {
-    while hangup.recv().await.is_some() {
-        reload();
-    }
-    std::future::pending::<()>().await;
-}
-
-#[cfg(unix)]
-fn hangup_signal() -> std::io::Result<tokio::signal::unix::Signal> {
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
-}
-
-#[cfg(not(unix))]
-async fn on_hangup(_reload: impl Fn(), (): ()) {
-    std::future::pending::<()>().await;
-}
-
-#[cfg(not(unix))]
-#[allow(clippy::unnecessary_wraps)] // the shape of the other one
-fn hangup_signal() -> std::io::Result<()> {
-    Ok(())
-}
-
-/// Ends at SIGTERM or SIGINT.
-#[cfg(unix)]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-#[allow(clippy::unnecessary_wraps)] // the shape of the other one
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        let _stopped = tokio::signal::ctrl_c().await;
-    })
 }

@@ -167,8 +167,7 @@ fn line(usage: &Usage) -> String {
 /// Descriptors beside those of allocations: sockets that are listened on, connections, files.
 const OTHER_FILES: u64 = 1200;
 
-/// An allocation has a socket, and a process may have so many files only.
-#[cfg(target_os = "linux")]
+/// An allocation has a socket, and a process may have so many files only. Linux says how many.
 fn warn_of_few_files(capacity: usize) {
     let Ok(limits) = std::fs::read_to_string("/proc/self/limits") else { return };
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
@@ -181,9 +180,6 @@ fn warn_of_few_files(capacity: usize) {
         ));
     }
 }
-
-#[cfg(not(target_os = "linux"))]
-fn warn_of_few_files(_capacity: usize) {}
 
 /// RFC 8489 sections 14.3 and 14.9: names travel in attributes of bounded length, realms in quotes.
 fn check_name(option: &str, name: &str) -> Result<(), Failure> {

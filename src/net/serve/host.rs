@@ -1,5 +1,6 @@
 //! Which addresses this host has, and has next: a relay sends to none of them.
 
+use crate::net::interface;
 use crate::turn::relay::{Host, Net};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,14 +15,14 @@ fn single(ip: IpAddr) -> Option<Net> {
 
 /// Those of its interfaces, at this moment.
 pub(super) fn now() -> Host {
-    system::addresses().into_iter().filter_map(single).collect()
+    interface::addresses().into_iter().filter_map(|one| single(one.ip)).collect()
 }
 
 pub(super) use system::watch;
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{EVERY, single};
+    use super::{EVERY, interface, single};
     use crate::turn::relay::{Host, Net};
     use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
     use rtnetlink::packet_route::route::{
@@ -36,16 +37,6 @@ mod system {
     const LOCAL: u8 = 255;
     /// How long the kernel may take to list it.
     const PATIENCE: Duration = Duration::from_secs(2);
-
-    pub fn addresses() -> Vec<IpAddr> {
-        let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
-        all.filter_map(|one| {
-            let address = one.address?;
-            let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
-        })
-        .collect()
-    }
 
     /// Tells them now and after every change, for ever.
     pub async fn watch(mut tell: impl FnMut(Host)) {
@@ -83,7 +74,8 @@ mod system {
         let v4 = v4.protocol(RouteProtocol::Unspec).scope(RouteScope::Universe);
         let v6 = RouteMessageBuilder::<Ipv6Addr>::new().table_id(LOCAL.into());
         let v6 = v6.protocol(RouteProtocol::Unspec).scope(RouteScope::Universe);
-        let mut nets: Vec<Net> = addresses().into_iter().filter_map(single).collect();
+        let own = interface::addresses().into_iter();
+        let mut nets: Vec<Net> = own.filter_map(|one| single(one.ip)).collect();
         for wanted in [v4.kind(RouteType::Unspec).build(), v6.kind(RouteType::Unspec).build()] {
             let mut routes = handle.route().get(wanted).execute();
             let listing = async {
@@ -114,13 +106,7 @@ mod system {
 #[cfg(not(target_os = "linux"))]
 mod system {
     use super::EVERY;
-    use crate::net::bind;
     use crate::turn::relay::Host;
-    use std::net::IpAddr;
-
-    pub fn addresses() -> Vec<IpAddr> {
-        bind::addresses(None)
-    }
 
     /// Tells them now and again, for ever.
     pub async fn watch(mut tell: impl FnMut(Host)) {

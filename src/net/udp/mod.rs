@@ -21,9 +21,9 @@ pub(super) fn open(toward: SocketAddr, bind: Option<&Bind>) -> io::Result<UdpSoc
 
 /// The same on this port; 0 is a random one.
 pub(super) fn open_at(toward: SocketAddr, bind: Option<&Bind>, port: u16) -> io::Result<UdpSocket> {
-    let ip = match bind {
-        Some(Bind::Address(ip)) if !ip.is_unspecified() => *ip,
-        _ => source_address(toward, bind)?,
+    let ip = match bind.and_then(|bind| bind.source(toward.is_ipv4())) {
+        Some(ip) => ip,
+        None => source_address(toward, bind)?,
     };
     let socket = fresh(toward, bind)?;
     socket.bind(&SocketAddr::new(ip, port).into())?;
@@ -55,11 +55,9 @@ fn fresh(toward: SocketAddr, bind: Option<&Bind>) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
     }
     #[cfg(target_os = "linux")]
-    {
-        errqueue::enable(&socket, toward.is_ipv4())?;
-        if let Some(Bind::Interface(name)) = bind {
-            socket.bind_device(Some(name.as_bytes()))?;
-        }
+    errqueue::enable(&socket, toward.is_ipv4())?;
+    if let Some(bind) = bind {
+        bind.hold(&socket, toward.is_ipv4())?;
     }
     Ok(socket)
 }

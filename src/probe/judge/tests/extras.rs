@@ -31,8 +31,9 @@ fn ports_are_kept_by_all_by_none_or_by_some() {
 
 #[test]
 fn ports_are_chosen_by_a_counter_or_at_random() {
+    type Case<'a> = (&'a [u16], &'a [Allocation], Option<Grade>, &'a str);
     let few = [Sequential, Random];
-    let table: [(&[u16], &[Allocation], Option<Grade>, &str); 8] = [
+    let table: [Case<'_>; 8] = [
         (&[40001, 40002], &[Preserving], Some(Grade::Proven), "kept by all"),
         (&[40001], &[Preserving, Sequential, Random], None, "only one socket"),
         (&[40001, 9000], &[Preserving, Sequential, Random], None, "kept by 1 of 2"),

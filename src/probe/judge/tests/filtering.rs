@@ -112,10 +112,7 @@ fn a_silence_without_its_controls_shows_nothing() {
     use Unasked::{Filtered, NotTried};
     type Spoil = fn(&mut Record);
     /// The first that asks for this, or the last plain request to there.
-    fn of<'r>(
-        record: &'r mut Record,
-        wanted: impl Fn(&Transaction) -> bool,
-    ) -> &'r mut Transaction {
+    fn of(record: &mut Record, wanted: impl Fn(&Transaction) -> bool) -> &mut Transaction {
         record.transactions.iter_mut().rfind(|t| wanted(t)).expect("it is there")
     }
     fn test(record: &mut Record) -> &mut Transaction {
