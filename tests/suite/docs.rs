@@ -221,7 +221,9 @@ const OURS: [&str; 2] = ["ARCHITECTURE.md", "CONTRIBUTING.md"];
 fn documents() -> Vec<String> {
     let entries = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let docs = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    let docs = names
+        .filter(|name| Path::new(name).extension() == Some("md".as_ref()))
+        .map(|name| format!("docs/{name}"));
     OURS.into_iter().chain(["README.md"]).map(str::to_owned).chain(docs).collect()
 }
 
