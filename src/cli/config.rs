@@ -65,6 +65,12 @@ pub fn servers(given: &[Uri]) -> Result<Vec<Uri>, Failure> {
     Ok(BUILT_IN.iter().filter_map(|text| parse_uri(text).ok()).collect())
 }
 
+/// A text that names the file as on Linux and macOS, as this system has it.
+pub fn as_here(text: &str) -> String {
+    let file = "~/.config/natscope/natscope.toml";
+    text.replace(file, if cfg!(windows) { r"%APPDATA%\natscope\natscope.toml" } else { file })
+}
+
 /// Where the file may be: the program's own folder first.
 fn paths() -> Vec<PathBuf> {
     let Ok(strategy) = etcetera::choose_base_strategy() else { return Vec::new() };

@@ -32,7 +32,7 @@ is another, else 3 when one could not be told, else 0.";
 
 /// Arguments of `natscope probe`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
+#[command(after_help = format!("{}\n\n{}", config::as_here(EXAMPLES), exit::HELP))]
 pub struct Args {
     /// A STUN server, such as stun:stun.example.org:3478 (repeatable; best with RFC 5780)
     #[arg(long, value_name = "URI", value_parser = config::parse_uri)]

@@ -11,6 +11,7 @@ pub mod file;
 mod guests;
 pub mod ice;
 mod interface;
+mod listen;
 pub mod probe;
 pub mod process;
 pub mod resolve;
@@ -84,7 +85,7 @@ pub enum NetError {
 /// Why a port cannot be had, and what to do.
 fn taken(why: &io::Error) -> String {
     match why.kind() {
-        io::ErrorKind::AddrInUse => {
+        _ if listen::is_taken(why) => {
             "it is in use by another program: end that one, or name another port".to_owned()
         }
         io::ErrorKind::PermissionDenied => {

@@ -151,7 +151,16 @@ fn unopened(error: &NetError) -> String {
         ErrorKind::AddrInUse => {
             "; another server runs there: stop it, or choose a port with --listen IP:PORT"
         }
-        ErrorKind::AddrNotAvailable => "; it is not an address of this host (see `ip address`)",
+        ErrorKind::AddrNotAvailable if cfg!(windows) => {
+            "; it is not an address of this host (see `ipconfig`)"
+        }
+        ErrorKind::AddrNotAvailable if cfg!(target_os = "linux") => {
+            "; it is not an address of this host (see `ip address`)"
+        }
+        ErrorKind::AddrNotAvailable => "; it is not an address of this host (see `ifconfig`)",
+        ErrorKind::PermissionDenied if cfg!(windows) => {
+            "; another server has it, or the system keeps it back: choose a port with --listen IP:PORT"
+        }
         ErrorKind::PermissionDenied => "; ports below 1024 are for root: choose another",
         _ => "",
     };

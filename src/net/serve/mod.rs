@@ -8,7 +8,7 @@ mod turn;
 
 pub use turn::{Observer, RelayHandle, relay_addresses};
 
-use super::NetError;
+use super::{NetError, listen};
 use crate::ground::limit::Limit;
 use crate::stun::responder::{Over, Responder, Site, Sites};
 use crate::turn::relay;
@@ -199,8 +199,7 @@ impl Group {
         loop {
             tries -= 1;
             match Self::bind_once(sites, config) {
-                Err(NetError::Open { why, .. })
-                    if tries > 0 && why.kind() == std::io::ErrorKind::AddrInUse => {}
+                Err(NetError::Open { why, .. }) if tries > 0 && listen::is_taken(&why) => {}
                 result => return result,
             }
         }
@@ -218,7 +217,8 @@ impl Group {
         }
         let mut tcp = Vec::new();
         for (site, at) in sites.all().into_iter().filter(|_| config.tcp) {
-            let listener = tcp::bind(at).map_err(|why| NetError::Open { at, why })?;
+            let listener =
+                listen::listen(at, 128, None).map_err(|why| NetError::Open { at, why })?;
             tcp.push((site, listener));
         }
         let responder = Responder::new(sites, config.limit, config.software.as_str());

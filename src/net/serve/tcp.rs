@@ -24,19 +24,6 @@ const MOST_OF_ONE: usize = 64;
 /// A connection that says nothing for this long, and has no allocation, is closed.
 const IDLE: Duration = Duration::from_secs(30);
 
-pub(super) fn bind(at: SocketAddr) -> io::Result<TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    if at.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.bind(&at.into())?;
-    socket.listen(128)?;
-    TcpListener::from_std(socket.into())
-}
-
 pub(super) async fn serve(site: Site, local: SocketAddr, listener: TcpListener, shared: Shared) {
     let slots = Arc::new(Semaphore::new(MOST));
     let mut connections = JoinSet::new();

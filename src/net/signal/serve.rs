@@ -6,6 +6,7 @@ use super::{SignalError, talk};
 use crate::ground::limit::Limiter;
 use crate::net::NetError;
 use crate::net::guests::Guests;
+use crate::net::listen::listen;
 use crate::signal::{self, Limits};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -81,7 +82,8 @@ impl Server {
     /// [`NetError::Open`] when the address cannot be had.
     pub fn bind(config: Config) -> Result<Self, SignalError> {
         let at = config.listen;
-        let listener = listen(at).map_err(|why| NetError::Open { at, why })?;
+        let listener =
+            listen(at, 1024, Some(KERNEL_BUFFER)).map_err(|why| NetError::Open { at, why })?;
         Ok(Self {
             listener,
             tls: Certificate(Arc::new(Mutex::new(config.tls))),
@@ -170,20 +172,4 @@ impl Door {
         }
         admitted
     }
-}
-
-fn listen(at: SocketAddr) -> std::io::Result<TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    socket.set_reuse_address(true)?;
-    if at.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // inherited by the connections; the system may grant less
-    let _granted =
-        socket.set_send_buffer_size(KERNEL_BUFFER).and(socket.set_recv_buffer_size(KERNEL_BUFFER));
-    socket.bind(&at.into())?;
-    socket.listen(1024)?;
-    TcpListener::from_std(socket.into())
 }
