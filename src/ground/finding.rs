@@ -119,6 +119,7 @@ ids! {
         FixedPortFailed = "fixed-port-failed",
         Forbidden = "forbidden",
         IgnoresChangeRequest = "ignores-change-request",
+        IcmpUnseen = "icmp-unseen",
         ImpossibleMappedAddress = "impossible-mapped-address",
         Loss = "loss",
         MalformedAnswer = "malformed-answer",

@@ -75,6 +75,13 @@ struct Driver {
     events: mpsc::Sender<Event>,
 }
 
+/// What was seen, and whether this system shows ICMP errors at all.
+fn told(record: &Record) -> Record {
+    let mut record = record.clone();
+    record.sockets.iter_mut().for_each(|socket| socket.no_icmp = cfg!(not(target_os = "linux")));
+    record
+}
+
 impl Driver {
     async fn run<F: FnMut(&Record) + ?Sized>(
         mut self,
@@ -86,7 +93,7 @@ impl Driver {
         loop {
             let wait = match self.prober.poll(self.now()) {
                 Output::Wait(until) => until,
-                Output::Done => return self.prober.record().clone(),
+                Output::Done => return told(self.prober.record()),
                 Output::Progress => {
                     on_progress(self.prober.record());
                     continue;

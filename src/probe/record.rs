@@ -45,13 +45,17 @@ pub struct SocketRecord {
     /// Why it could not be opened, safe to print.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+    /// The system that it was opened on does not tell of ICMP errors about what it sends: that none
+    /// was seen shows nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_icmp: bool,
 }
 
 impl SocketRecord {
     /// A socket on a port that the system chose.
     #[must_use]
     pub const fn new(id: String, local: SocketAddr) -> Self {
-        Self { id, local, fixed: false, failed: None }
+        Self { id, local, fixed: false, failed: None, no_icmp: false }
     }
 }
 

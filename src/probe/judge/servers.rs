@@ -135,6 +135,12 @@ fn note_unheard(
                 "{address} does not answer over UDP{tcp}: check its name and port, or take another"
             );
             note(Id::Silent, Severity::Error, text);
+            if view.record.sockets.iter().any(|socket| socket.no_icmp) {
+                let text = format!(
+                    "the system of this host does not show ICMP errors: {address} may have refused, or a router on the way, and that looks like silence; measure from Linux to see it"
+                );
+                note(Id::IcmpUnseen, Severity::Info, text);
+            }
         }
         _ => {}
     }

@@ -11,6 +11,8 @@ fn each_oddity_of_a_server_is_named() {
     let other = |other: &str| run().saying(|reply| reply.other = Some(address(other)));
     let mut unopened = silent().but(|t| t.sent.clear());
     unopened.0.sockets[0].failed = Some("address in use".into());
+    let mut blind = silent();
+    blind.0.sockets[0].no_icmp = true;
     let mut sent = run();
     sent.0.servers[0].sent_by = Some(address(B));
     let six = Run::default().socket("m", "[2001:db8::5]:4000");
@@ -28,6 +30,7 @@ fn each_oddity_of_a_server_is_named() {
         (silent().ask(0, "", A, None).tcp(), "silent", Error, "over UDP, nor over TCP"),
         (silent(), "silent", Error, "does not answer over UDP:"),
         (silent().icmp(Some("192.0.2.1"), PortUnreachable), "refused", Error, "192.0.2.1 says"),
+        (blind, "icmp-unseen", Info, "may have refused"),
         (unopened, "not-sent", Error, "(address in use)"),
         (silent().icmp(None, Prohibited), "not-sent", Error, "its own firewall"),
         (silent().icmp(None, Unreachable), "not-sent", Error, "no route to it"),
