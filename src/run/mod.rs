@@ -1,7 +1,7 @@
 //! What the commands of the program do, as calls with plain configurations: [`probe`](probe::probe)
 //! measures the NAT and tries TURN servers, [`connect`](connect::connect) tries the connection for
-//! real. Both look names up and choose ways out of this host alike. To be a server is
-//! [`net::serve`](crate::net::serve) alone.
+//! real, and [`serve`](serve::serve) is a server. The first two look names up and choose ways out of this
+//! host alike.
 
 // Sockets and clocks are this floor's business.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -10,6 +10,7 @@ pub mod connect;
 mod names;
 pub mod probe;
 mod relays;
+pub mod serve;
 mod ways;
 
 pub use relays::{Credentials, Relays};

@@ -9,8 +9,8 @@ use super::exit::{self, Failure, Outcome, tell};
 use super::{runtime, stop};
 use crate::ground::limit::Limit;
 use crate::net::NetError;
-use crate::net::Stop;
 use crate::net::serve::{Config, Server};
+use crate::run::serve::serve;
 use crate::stun::responder::Sites;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -117,7 +117,9 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
             }
         };
         tokio::select! {
-            ran = serve(server, rooms, &stop) => ran?,
+            ran = serve(server, rooms, &stop) => {
+                ran.map_err(|error| Failure::run(error.to_string()))?;
+            }
             () = reload => {}
         }
         if let Some(relay) = relay {
@@ -127,21 +129,6 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         log.flush();
         Ok(Outcome::Done)
     })
-}
-
-/// Both, until told to stop.
-async fn serve(
-    server: Server,
-    rooms: Option<crate::net::signal::Server>,
-    stop: &Stop,
-) -> Result<(), Failure> {
-    let rooms = async {
-        if let Some(rooms) = rooms {
-            rooms.run(stop.cancelled()).await;
-        }
-    };
-    let (ran, ()) = tokio::join!(server.run(stop.cancelled()), rooms);
-    ran.map_err(|error| Failure::run(error.to_string()))
 }
 
 /// Why a socket could not be opened, and what to do.

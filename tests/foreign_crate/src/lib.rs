@@ -1,4 +1,5 @@
 //! A STUN client of another project, by natscope's library.
+#![allow(clippy::disallowed_types)] // another project opens sockets as it likes
 
 use natscope::stun::{self, Request};
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
 //! natscope's lab in the tests of another project, under the ordinary harness.
 #![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_types)] // another project opens sockets as it likes
 
 use foreign_crate::seen_as;
 use natscope::lab::{self, TestLab};
