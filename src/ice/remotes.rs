@@ -64,9 +64,10 @@ impl Remotes {
     /// Where checks might go: what the peer named, then what it sent from and was avoided.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         let udp = self.all.iter().filter(|candidate| candidate.transport == Transport::Udp);
-        let named: Vec<SocketAddr> = udp.map(|candidate| candidate.address).collect();
-        let seen: Vec<_> = self.avoided.iter().filter(|seen| !named.contains(seen)).collect();
-        named.clone().into_iter().chain(seen.into_iter().copied())
+        let named = udp.map(|candidate| candidate.address);
+        let unnamed = |seen: &&SocketAddr| named.clone().all(|address| address != **seen);
+        let seen: Vec<SocketAddr> = self.avoided.iter().filter(unnamed).copied().collect();
+        named.chain(seen)
     }
 
     /// A relay of ours lets nothing through to this address of the peer's.

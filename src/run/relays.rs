@@ -2,7 +2,7 @@
 
 use super::Ways;
 use crate::ground::finding::{Finding, Id, Severity};
-use crate::net::resolve::resolve;
+use crate::net::resolve::{Family, resolve};
 use crate::net::tls::Tls;
 use crate::net::{Stop, allocation};
 use crate::report::TurnServer;
@@ -52,7 +52,7 @@ impl Relays {
         ways: &Ways,
         deadline: Instant,
     ) -> Result<Server, String> {
-        let found = tokio::time::timeout_at(deadline, resolve(uri, ways.family())).await;
+        let found = tokio::time::timeout_at(deadline, resolve(uri, Family::Any)).await;
         let found = found.map_err(|_| "no answer from the name service".to_owned())?;
         let found = found.map_err(|error| error.to_string())?;
         let mut wanted = found.iter().filter(|address| ways.wants(address));

@@ -88,7 +88,6 @@ impl Session {
         let there = there.map(|side| Side { role: role.unwrap_or(side.role), ..side }.trimmed());
         if there.is_none() && self.attempt.cut_short.is_none() {
             let text = "the peer told nothing of its own side".to_owned();
-
             self.attempt.findings.push(Finding::new(Id::PeerSilent, Severity::Info, text));
         }
         self.attempt.there = there;

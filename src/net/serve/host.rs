@@ -1,28 +1,25 @@
 //! Which addresses this host has, and has next: a relay sends to none of them.
 
 use crate::net::interface;
-use crate::turn::relay::{Host, Net};
-use std::net::IpAddr;
+use crate::turn::relay::Net;
 use std::time::Duration;
 
 /// How often they are read again without being told of a change: for what nobody tells (ranges of
 /// `ip route add local`), and where no kernel tells anything.
 const EVERY: Duration = Duration::from_secs(10);
 
-fn single(ip: IpAddr) -> Option<Net> {
-    Net::new(ip, if ip.is_ipv4() { 32 } else { 128 })
-}
-
 /// Those of its interfaces, at this moment.
-pub(super) fn now() -> Host {
-    interface::addresses().into_iter().filter_map(|one| single(one.ip)).collect()
+pub(super) fn now<T: FromIterator<Net>>() -> T {
+    let single =
+        |one: interface::Address| Net::new(one.ip, if one.ip.is_ipv4() { 32 } else { 128 });
+    interface::addresses().into_iter().filter_map(single).collect()
 }
 
 pub(super) use system::watch;
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{EVERY, interface, single};
+    use super::EVERY;
     use crate::turn::relay::{Host, Net};
     use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
     use rtnetlink::packet_route::route::{
@@ -74,8 +71,7 @@ mod system {
         let v4 = v4.protocol(RouteProtocol::Unspec).scope(RouteScope::Universe);
         let v6 = RouteMessageBuilder::<Ipv6Addr>::new().table_id(LOCAL.into());
         let v6 = v6.protocol(RouteProtocol::Unspec).scope(RouteScope::Universe);
-        let own = interface::addresses().into_iter();
-        let mut nets: Vec<Net> = own.filter_map(|one| single(one.ip)).collect();
+        let mut nets: Vec<Net> = super::now();
         for wanted in [v4.kind(RouteType::Unspec).build(), v6.kind(RouteType::Unspec).build()] {
             let mut routes = handle.route().get(wanted).execute();
             let listing = async {

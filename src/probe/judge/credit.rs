@@ -123,7 +123,8 @@ fn shared(record: &Record, about: usize) -> Option<Doubt> {
     let mut seen: BTreeMap<(SocketAddr, SocketAddr), SocketAddr> = BTreeMap::new();
     answers(record, about).find_map(|(t, reply, local)| {
         let first = *seen.entry((t.server, reply.mapped)).or_insert(local);
-        (first != local).then(|| Doubt { id: Id::OneAddressForAll,
+        (first != local).then(|| Doubt {
+            id: Id::OneAddressForAll,
             short: format!("sees two sockets of this host as one and the same {}", reply.mapped),
             text: format!(
                 "{} sees {first} and {local} both as {}: it does not say where packets come from, but what stands before it, or what it was told; its answers are not used. Take another server",
