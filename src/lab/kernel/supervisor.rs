@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Pid, getegid, geteuid, getpgrp, getpid, pipe, tcgetpgrp, tcsetpgrp};
 use std::fs::File;
@@ -178,6 +179,16 @@ impl Drop for Loan {
     }
 }
 
+/// How many arenas glibc's `malloc` has. It reserves 64 MiB of addresses for each, up to eight of them
+/// for each processor: a limit on memory is then used up before the many threads of a lab have their
+/// stacks, and one that starts without panics or is killed.
+const ARENAS: &str = "MALLOC_ARENA_MAX";
+
+/// Whether this process may only have so many addresses (`ulimit -v`).
+fn memory_is_limited() -> bool {
+    getrlimit(Resource::RLIMIT_AS).is_ok_and(|(soft, _)| soft != RLIM_INFINITY)
+}
+
 /// Starts process 1 and waits for it. What the user wants is passed on, and process 1 then ends in
 /// good order.
 fn attend(
@@ -191,6 +202,9 @@ fn attend(
     command.args(std::env::args_os().skip(1)).env(INSIDE, reader.as_raw_fd().to_string());
     if lent.is_some() {
         command.process_group(0);
+    }
+    if memory_is_limited() && std::env::var_os(ARENAS).is_none() {
+        command.env(ARENAS, "1");
     }
     let mut child = command.spawn().map_err(fail)?;
     drop(reader);
