@@ -2,8 +2,9 @@
 //! answers that must come in through the pinholes it has opened.
 
 use super::window::{Window, asked_for, filter};
-use super::{Phase, Server, plain};
+use super::{Phase, Server, plain, since};
 use crate::probe::exchange::{Exchange, Planned, Socket};
+use crate::probe::loss;
 use crate::probe::transaction::Role;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use std::time::Duration;
 const LOOKS_DEAD: usize = 5;
 /// Between two new requests: not a burst, and the order in which ports are given out shows.
 const APART: Duration = Duration::from_millis(4);
+/// An answer that is repeated later than this, in ms, is not waited for.
+const MOST_LATE: f64 = 1000.0;
 
 /// What of the other address is still to be asked.
 #[derive(Debug, Default)]
@@ -65,6 +68,9 @@ pub(super) fn begin(exchange: &mut Exchange, index: usize, server: &mut Server, 
     let mut at = exchange.now;
     for (role, to, socket) in targets {
         if let Some(to) = to {
+            if role == Role::Poison {
+                at = at.max(repeated(exchange, index));
+            }
             exchange.plan(Planned { not_before: at, ..plain(role, index, socket, to, exchange) });
             at += APART;
         }
@@ -75,6 +81,19 @@ pub(super) fn begin(exchange: &mut Exchange, index: usize, server: &mut Server, 
         server.extra = Some(exchange.open(server.address));
     }
     server.phase = Phase::Mapping;
+}
+
+/// Until when a server that repeats its answers may still repeat those of the filter test: a late
+/// copy would come in by the way that the filter socket opens for its own test, and would look like
+/// an answer that the NAT let in unasked.
+fn repeated(exchange: &Exchange, index: usize) -> Duration {
+    let of = |role| exchange.find(index, role).map(|i| &exchange.record.transactions[i]);
+    let late = of(Role::Contact).and_then(|t| Some(t.again.last()? - t.sent.last()?));
+    let Some(late) = late else { return Duration::ZERO };
+    let tests = [Role::FilterBoth, Role::FilterPort, Role::FilterAddress].into_iter();
+    let last = tests.filter_map(|role| of(role)?.sent.last().copied()).fold(0.0, f64::max);
+    let rtt = loss::rtt(&exchange.record, index).unwrap_or(0.0);
+    since(last + late.min(MOST_LATE) + loss::patience(rtt))
 }
 
 pub(super) fn mapped(exchange: &mut Exchange, index: usize, server: &mut Server, mapping: usize) {
