@@ -340,11 +340,8 @@ impl Agent {
     fn pump_gathering(&mut self, now: Duration) -> Duration {
         let wait = loop {
             match self.gathering.poll(now) {
-                Ok(ask) => {
-                    let (from, to, bytes) = (ask.from, ask.to, ask.bytes);
-                    self.out.push_back(Output::Send { from, to, bytes });
-                }
-                Err(wait) => break wait,
+                Output::Wait(until) => break until,
+                ask => self.out.push_back(ask),
             }
         };
         if self.relays.done() && self.gathering.end(now) {

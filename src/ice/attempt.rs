@@ -2,7 +2,7 @@
 
 use super::agent::{Agent, Event, Output, State};
 use super::checks::Step;
-use super::consent::{Consent, Rhythm};
+use super::consent::Consent;
 use super::schedule::{Course, Waiting};
 use super::trace::{Entry, Way};
 use super::{Candidate, Kind, Role};
@@ -132,10 +132,7 @@ impl Agent {
         self.state = State::Connected { way, at: now };
         // From here on there are only requests to answer, which `packets` does.
         self.settle();
-        let pace = self.config.pace;
-        let rhythm =
-            Rhythm { first: pace.check.first, every: pace.consent_every, lost: pace.consent_lost };
-        self.consent = Some(Consent::new(now, way, rhythm));
+        self.consent = Some(Consent::new(now, way, self.config.pace));
         self.relays.bind(now, way.0, way.1);
         self.out.push_back(Output::Event(Event::Selected(self.pair(way))));
     }

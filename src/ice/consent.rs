@@ -3,6 +3,7 @@
 //!
 //! Deviation: the interval is not spread by ±20 % (section 5.1): there is one connection per run.
 
+use super::Pace;
 use super::checks::Secrets;
 use super::message::{self, Packet, Terms};
 use super::trace::Way;
@@ -17,22 +18,11 @@ const AT_ONCE: u32 = 4;
 /// Requests whose answers count.
 const MOST_OPEN: usize = 32;
 
-/// How often it is asked for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rhythm {
-    /// Between the first few.
-    pub first: Duration,
-    /// Between the later ones.
-    pub every: Duration,
-    /// Without an answer for so long, it is gone.
-    pub lost: Duration,
-}
-
 /// The consent of one peer over one pair.
 #[derive(Debug)]
 pub(super) struct Consent {
     pub way: Way,
-    rhythm: Rhythm,
+    pace: Pace,
     open: VecDeque<TransactionId>,
     sent: u32,
     unanswered: u32,
@@ -50,17 +40,17 @@ pub(super) enum Step {
 
 impl Consent {
     /// The check that selected the pair was the first consent.
-    pub const fn new(now: Duration, way: Way, rhythm: Rhythm) -> Self {
-        Self { way, rhythm, open: VecDeque::new(), sent: 0, unanswered: 0, due: now, answered: now }
+    pub const fn new(now: Duration, way: Way, pace: Pace) -> Self {
+        Self { way, pace, open: VecDeque::new(), sent: 0, unanswered: 0, due: now, answered: now }
     }
 
     pub fn poll(&mut self, now: Duration, terms: &Terms<'_>, rng: &mut StdRng) -> Step {
-        let end = self.answered + self.rhythm.lost;
+        let end = self.answered + self.pace.consent_lost;
         if now >= end && self.unanswered > 0 {
             return Step::Lost(format!(
                 "the peer has answered none of {} requests for {:.1} s",
                 self.unanswered,
-                self.rhythm.lost.as_secs_f64()
+                self.pace.consent_lost.as_secs_f64()
             ));
         }
         if now < self.due {
@@ -73,7 +63,8 @@ impl Consent {
         self.open.push_back(id);
         self.sent = self.sent.saturating_add(1);
         self.unanswered = self.unanswered.saturating_add(1);
-        self.due = now + if self.sent < AT_ONCE { self.rhythm.first } else { self.rhythm.every };
+        self.due =
+            now + if self.sent < AT_ONCE { self.pace.check.first } else { self.pace.consent_every };
         message::request(id, terms).map_or(Step::Wait(self.due), Step::Send)
     }
 
@@ -114,8 +105,10 @@ mod tests {
         };
         let way = ("192.0.2.1:1".parse().expect("ok"), "192.0.2.2:2".parse().expect("ok"));
         let mut rng = StdRng::seed_from_u64(1);
-        let rhythm = Rhythm { first: ms(20), every: ms(250), lost: ms(1000) };
-        let mut consent = Consent::new(ms(100), way, rhythm);
+        let pace = Pace::lab();
+        let check = stun::Patience { first: ms(20), ..pace.check };
+        let pace = Pace { check, consent_every: ms(250), consent_lost: ms(1000), ..pace };
+        let mut consent = Consent::new(ms(100), way, pace);
         let (mut now, mut sent) = (ms(100), 0);
         let why = loop {
             match consent.poll(now, &terms, &mut rng) {

@@ -2,6 +2,7 @@
 //! NAT's binding lives until the checks begin (section 5.1.1.4).
 
 use super::Gathered;
+use super::agent::Output;
 use crate::ground::address::{Reach, reach};
 use crate::ground::ms;
 use crate::stun::{self, Class, Patience, TransactionId};
@@ -49,14 +50,6 @@ pub(super) enum Answer {
     Known,
     /// What this server sees.
     New(String, SocketAddr),
-}
-
-/// A packet to a server.
-#[derive(Debug)]
-pub(super) struct Ask {
-    pub from: SocketAddr,
-    pub to: SocketAddr,
-    pub bytes: Vec<u8>,
 }
 
 impl Gathering {
@@ -111,7 +104,7 @@ impl Gathering {
     }
 
     /// The next packet that is due, and otherwise when one will be.
-    pub fn poll(&mut self, now: Duration) -> Result<Ask, Duration> {
+    pub fn poll(&mut self, now: Duration) -> Output {
         let mut wait = Duration::MAX;
         for question in &mut self.questions {
             let due = match (&question.answer, question.began) {
@@ -142,9 +135,9 @@ impl Gathering {
                 question.due = now + self.patience.wait(question.sent);
             }
             let bytes = stun::encode_request(question.id, stun::Request::default());
-            return Ok(Ask { from: question.base, to: question.to, bytes });
+            return Output::Send { from: question.base, to: question.to, bytes };
         }
-        Err(wait)
+        Output::Wait(wait)
     }
 
     /// Takes a packet if it is an answer to a question.

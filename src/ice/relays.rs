@@ -135,9 +135,8 @@ impl Relays {
             if let Some(failure) = slot.failed.take() {
                 return slot.lost(failure);
             }
-            let Some(client) = &mut slot.client else { continue };
             // An event that says nothing here must not hide the next.
-            loop {
+            while let Some(client) = &mut slot.client {
                 if let Some(bytes) = client.transmit(now) {
                     return Step::Send { turn, bytes };
                 }
@@ -147,7 +146,7 @@ impl Relays {
                         break;
                     }
                     Poll::Event(event) => {
-                        if let Some(step) = slot.record.take(now, &slot.server, slot.local, event) {
+                        if let Some(step) = slot.take(now, event) {
                             return step;
                         }
                     }
@@ -163,41 +162,28 @@ impl Slot {
         self.record.failure = Some(failure.clone());
         Step::Lost { server: self.server.uri.clone(), relayed: self.record.relayed, failure }
     }
-}
 
-impl Allocation {
     /// What an event means; `None` when nothing.
-    fn take(
-        &mut self,
-        now: Duration,
-        server: &Server,
-        local: Option<SocketAddr>,
-        event: Event,
-    ) -> Option<Step> {
-        let had = self.relayed;
+    fn take(&mut self, now: Duration, event: Event) -> Option<Step> {
+        let had = self.record.relayed;
         match event {
             // a candidate that nobody can send to; others may be right inside the server's network
             Event::Allocated { relayed, .. } if address::is_nowhere(relayed) => {
-                let why = address::unusable(relayed, server.address).unwrap_or_default();
-                let failure = Failure::RelayedAddress { relayed, why };
-                self.failure = Some(failure.clone());
-                Some(Step::Lost { server: server.uri.clone(), relayed: had, failure })
+                let why = address::unusable(relayed, self.server.address).unwrap_or_default();
+                Some(self.lost(Failure::RelayedAddress { relayed, why }))
             }
             Event::Allocated { relayed, mapped } => {
-                self.relayed = Some(relayed);
-                self.mapped = mapped;
-                self.ms = Some(ms(now));
-                let from = mapped.or(local).unwrap_or(relayed);
-                Some(Step::Allocated { server: server.uri.clone(), relayed, related: from })
+                self.record.relayed = Some(relayed);
+                self.record.mapped = mapped;
+                self.record.ms = Some(ms(now));
+                let related = mapped.or(self.local).unwrap_or(relayed);
+                Some(Step::Allocated { server: self.server.uri.clone(), relayed, related })
             }
             Event::Data { peer, payload } => Some(Step::Data { relayed: had?, peer, payload }),
             Event::Refused { peer, failure } => {
                 Some(Step::Refused { relayed: had?, peer, failure })
             }
-            Event::Failed(failure) => {
-                self.failure = Some(failure.clone());
-                Some(Step::Lost { server: server.uri.clone(), relayed: had, failure })
-            }
+            Event::Failed(failure) => Some(self.lost(failure)),
             Event::Permitted(_) | Event::Bound(_) | Event::Unbound { .. } => None,
         }
     }

@@ -46,20 +46,12 @@ trait ReadHalf: AsyncRead + Send + Unpin + std::fmt::Debug {}
 impl<T: AsyncRead + Send + Unpin + std::fmt::Debug> ReadHalf for T {}
 
 impl Link {
-    /// Opens it, from this local address where one is given. Over TCP and TLS it waits until the
+    /// Opens it, by an address or an interface where one is given. Over TCP and TLS it waits until the
     /// connection stands, at most 8 s, and 4 s for the handshake.
     ///
     /// # Errors
     /// [`Failure::Refused`], [`Failure::Connection`], [`Failure::Tls`] with what the system said.
-    pub async fn open(server: &Server, from: Option<IpAddr>, tls: &Tls) -> Result<Self, Failure> {
-        Self::open_by(server, from.map(Bind::Address).as_ref(), tls).await
-    }
-
-    /// The same by an address or an interface.
-    ///
-    /// # Errors
-    /// As [`Link::open`].
-    pub async fn open_by(server: &Server, bind: Option<&Bind>, tls: &Tls) -> Result<Self, Failure> {
+    pub async fn open(server: &Server, bind: Option<&Bind>, tls: &Tls) -> Result<Self, Failure> {
         let address = server.address;
         if server.over == Over::Udp {
             return Self::udp(address, bind).map_err(|error| connection(&error));
@@ -138,18 +130,7 @@ impl Link {
         match &self.kind {
             Kind::Udp(socket) => {
                 let socket = socket2::SockRef::from(socket);
-                let mut sent = socket.send(bytes);
-                // An ICMP error about an earlier packet: the queue has it too.
-                if matches!(&sent, Err(e) if e.kind() == io::ErrorKind::ConnectionRefused) {
-                    sent = socket.send(bytes);
-                }
-                match sent {
-                    Ok(_) => Ok(()),
-                    Err(error) => match error.kind() {
-                        io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused => Ok(()),
-                        _ => Err(connection(&error)),
-                    },
-                }
+                udp::insist(|| socket.send(bytes)).map_err(|error| connection(&error))
             }
             Kind::Stream { queue, .. } => match queue.try_send(bytes.to_vec()) {
                 Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
@@ -267,24 +248,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens the link and begins the allocation; how it goes is told by [`Session::event`].
+    /// Opens the link, by an address or an interface where one is given, and begins the allocation; how it goes is told by [`Session::event`].
     ///
     /// # Errors
     /// When the link cannot be opened.
     pub async fn open(
-        server: Server,
-        from: Option<IpAddr>,
-        tls: &Tls,
-        patience: Patience,
-    ) -> Result<Self, Failure> {
-        Self::open_by(server, from.map(Bind::Address).as_ref(), tls, patience).await
-    }
-
-    /// The same by an address or an interface.
-    ///
-    /// # Errors
-    /// When the link cannot be opened.
-    pub async fn open_by(
         server: Server,
         bind: Option<&Bind>,
         tls: &Tls,
@@ -305,7 +273,7 @@ impl Session {
         patience: Patience,
         ipv4: bool,
     ) -> Result<Self, Failure> {
-        let link = Link::open_by(&server, bind, tls).await?;
+        let link = Link::open(&server, bind, tls).await?;
         let client = Client::asking(server, link.local(), patience, ipv4, Duration::ZERO);
         let start = Instant::now();
         Ok(Self { link, client, start, buffer: Vec::new(), broken: VecDeque::new() })

@@ -93,6 +93,14 @@ impl Message {
         Self { kind: Kind::Answer, description, answers: Some(offer.ufrag.clone()) }
     }
 
+    /// The message that this text is, as [`read`] takes it.
+    ///
+    /// # Errors
+    /// [`SdpError`] says where and what was expected.
+    pub fn read(text: &str) -> Result<Self, SdpError> {
+        read(text)?.message().map(|(message, _)| message)
+    }
+
     /// Whether this can be taken as the answer to our offer.
     ///
     /// # Errors
@@ -168,6 +176,12 @@ impl SdpError {
     }
     fn at(line: usize, column: usize, what: impl Into<String>) -> Self {
         Self { place: Some(Place { line, column }), what: what.into(), partial: false }
+    }
+
+    /// The same with the name of what was read before it.
+    pub(crate) fn of(&self, name: impl fmt::Display) -> String {
+        let between = if self.place.is_some() { ',' } else { ':' };
+        format!("{name}{between} {self}")
     }
 }
 

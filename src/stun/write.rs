@@ -1,17 +1,7 @@
-//! Encoding, by stun-rs; the success that servers send all day is laid down.
+//! Binding messages: requests, and what a server answers.
 
-use super::{Change, Class, TransactionId, Writer, types};
+use super::{BINDING, Change, Class, TransactionId, Writer, types};
 use std::net::SocketAddr;
-use stun_rs::attributes::discovery::{
-    ChangeRequest, ChangeRequestFlags, OtherAddress, Padding, ResponseOrigin, ResponsePort,
-};
-use stun_rs::attributes::stun::{
-    ErrorCode, Fingerprint, MappedAddress, Software, UnknownAttributes, XorMappedAddress,
-};
-use stun_rs::methods::BINDING;
-use stun_rs::{
-    MessageClass, MessageEncoder, MessageEncoderBuilder, StunMessage, StunMessageBuilder,
-};
 
 /// A Binding request to encode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,54 +49,32 @@ pub struct ErrorResponse<'a> {
     pub classic: Option<u32>,
 }
 
-/// Longest SOFTWARE written here, in bytes (RFC 8489 section 14.14: fewer than 128 characters).
-const LONGEST_SOFTWARE: usize = 127;
-/// Bytes enough for a header and every attribute but PADDING and a long SOFTWARE.
-const SMALL: usize = 1500;
+/// Longest SOFTWARE written here, in bytes (RFC 8489 section 14.14).
+const LONGEST_SOFTWARE: usize = 509;
 
 /// The bytes of a Binding request.
 #[must_use]
 pub fn encode_request(id: TransactionId, request: Request) -> Vec<u8> {
-    let mut message =
-        StunMessageBuilder::new(BINDING, MessageClass::Request).with_transaction_id(id.into());
+    let mut out = Vec::new();
+    let mut write = Writer::new(Class::Request, BINDING, id, &mut out);
+    let Change { ip, port } = request.change;
     if request.change.any() {
-        let wanted = [
-            (request.change.ip, ChangeRequestFlags::ChangeIp),
-            (request.change.port, ChangeRequestFlags::ChangePort),
-        ];
-        let flags = wanted.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag).collect();
-        message = message.with_attribute(ChangeRequest::new(Some(flags)));
+        let flags = u8::from(ip) << 2 | u8::from(port) << 1;
+        write.attribute(types::CHANGE_REQUEST, &[0, 0, 0, flags]);
     }
     if let Some(port) = request.response_port {
-        message = message.with_attribute(ResponsePort::from(port));
+        write.attribute(types::RESPONSE_PORT, &port.to_be_bytes());
     }
-    let mut out = Vec::new();
-    encode(&message.build(), SMALL, &mut out);
     out
 }
 
-/// The bytes of a Binding success response, into `out` (cleared first; left empty when it cannot
-/// be encoded).
+/// The bytes of a Binding success response, into `out` (cleared first).
 pub fn encode_success(id: TransactionId, response: &Success<'_>, out: &mut Vec<u8>) {
+    out.clear();
     if let Some(word) = response.classic {
         return classic_success(word, id, response, out);
     }
-    if quick_success(id, response, out) {
-        return;
-    }
-    full_success(id, response, out);
-}
-
-/// The common success, laid down: built by stun-rs it costs a boxed attribute each and a zeroed
-/// buffer. False when it is not one for here; a test holds the two equal byte for byte.
-pub(super) fn quick_success(id: TransactionId, response: &Success<'_>, out: &mut Vec<u8>) -> bool {
-    let software = response.software.unwrap_or_default();
-    let plain = software.len() <= LONGEST_SOFTWARE && software.is_ascii();
-    if response.padding.is_some() || response.classic.is_some() || !plain {
-        return false;
-    }
-    out.clear();
-    let mut write = Writer::new(Class::Success, super::BINDING, id, out);
+    let mut write = Writer::new(Class::Success, BINDING, id, out);
     write.xor_address(types::XOR_MAPPED, response.mapped);
     write.address(types::MAPPED, response.mapped);
     if let Some(origin) = response.origin {
@@ -115,77 +83,42 @@ pub(super) fn quick_success(id: TransactionId, response: &Success<'_>, out: &mut
     if let Some(other) = response.other {
         write.address(types::OTHER, other);
     }
-    if response.software.is_some() {
-        write.text(types::SOFTWARE, software);
+    add_software(&mut write, response.software);
+    if let Some(padding) = response.padding {
+        write.attribute(types::PADDING, "0".repeat(padding).as_bytes());
     }
     if response.fingerprint {
         write.fingerprint();
     }
-    true
 }
 
-/// Every success that has a cookie, by stun-rs.
-pub(super) fn full_success(id: TransactionId, response: &Success<'_>, out: &mut Vec<u8>) {
-    let split = |a: SocketAddr| (a.ip(), a.port());
-    let (ip, port) = split(response.mapped);
-    let mut message = StunMessageBuilder::new(BINDING, MessageClass::SuccessResponse)
-        .with_transaction_id(id.into())
-        .with_attribute(XorMappedAddress::from(response.mapped))
-        .with_attribute(MappedAddress::new(ip, port));
-    if let Some((ip, port)) = response.origin.map(split) {
-        message = message.with_attribute(ResponseOrigin::new(ip, port));
-    }
-    if let Some((ip, port)) = response.other.map(split) {
-        message = message.with_attribute(OtherAddress::new(ip, port));
-    }
-    if let Some(software) = response.software.and_then(|s| Software::new(s).ok()) {
-        message = message.with_attribute(software);
-    }
-    let padding = response.padding.unwrap_or(0);
-    if let Some(padding) = response.padding.and_then(|n| Padding::new("0".repeat(n)).ok()) {
-        message = message.with_attribute(padding);
-    }
-    if response.fingerprint {
-        message = message.with_attribute(Fingerprint::default());
-    }
-    encode(&message.build(), SMALL + padding, out);
-}
-
-/// The bytes of a Binding error response, into `out` (cleared first; left empty when it cannot be
-/// encoded).
+/// The bytes of a Binding error response, into `out` (cleared first).
 pub fn encode_error(id: TransactionId, response: &ErrorResponse<'_>, out: &mut Vec<u8>) {
+    out.clear();
     if let Some(word) = response.classic {
         return classic_error(word, id, response, out);
     }
-    let mut message = StunMessageBuilder::new(BINDING, MessageClass::ErrorResponse)
-        .with_transaction_id(id.into());
-    if let Ok(code) = stun_rs::ErrorCode::new(response.code, response.reason) {
-        message = message.with_attribute(ErrorCode::from(code));
-    }
+    let mut write = Writer::new(Class::Error, BINDING, id, out);
+    write.error(None, response.code, response.reason);
     if !response.unknown.is_empty() {
-        message = message.with_attribute(UnknownAttributes::from(response.unknown));
+        let first = |(n, kind): &(usize, &u16)| !response.unknown[..*n].contains(kind);
+        write.unknown(response.unknown.iter().enumerate().filter(first).map(|(_, kind)| kind));
     }
-    if let Some(software) = response.software.and_then(|s| Software::new(s).ok()) {
-        message = message.with_attribute(software);
-    }
+    add_software(&mut write, response.software);
     if response.fingerprint {
-        message = message.with_attribute(Fingerprint::default());
+        write.fingerprint();
     }
-    encode(&message.build(), SMALL, out);
 }
 
-fn encode(message: &StunMessage, room: usize, out: &mut Vec<u8>) {
-    out.clear();
-    out.resize(room, 0);
-    let encoder: MessageEncoder = MessageEncoderBuilder::default().build();
-    let length = encoder.encode(out, message).unwrap_or(0);
-    out.truncate(length);
+fn add_software(write: &mut Writer<'_>, software: Option<&str>) {
+    if let Some(software) = software.filter(|software| software.len() <= LONGEST_SOFTWARE) {
+        write.text(types::SOFTWARE, software);
+    }
 }
 
-/// RFC 3489 section 11.2: no cookie, no XOR. stun-rs knows only messages with a cookie.
+/// RFC 3489 section 11.2: no cookie, no XOR.
 fn classic_success(word: u32, id: TransactionId, response: &Success<'_>, out: &mut Vec<u8>) {
-    out.clear();
-    let mut write = Writer::with_word(Class::Success, super::BINDING, word, id, out);
+    let mut write = Writer::with_word(Class::Success, BINDING, word, id, out);
     write.address(types::MAPPED, response.mapped);
     if let Some(origin) = response.origin {
         write.address(types::SOURCE, origin);
@@ -196,8 +129,7 @@ fn classic_success(word: u32, id: TransactionId, response: &Success<'_>, out: &m
 }
 
 fn classic_error(word: u32, id: TransactionId, response: &ErrorResponse<'_>, out: &mut Vec<u8>) {
-    out.clear();
-    let mut write = Writer::with_word(Class::Error, super::BINDING, word, id, out);
+    let mut write = Writer::with_word(Class::Error, BINDING, word, id, out);
     let hundreds = u8::try_from(response.code / 100).unwrap_or(5);
     let rest = u8::try_from(response.code % 100).unwrap_or(0);
     // RFC 3489 section 11.2.9: the reason is a multiple of four bytes.
@@ -208,8 +140,6 @@ fn classic_error(word: u32, id: TransactionId, response: &ErrorResponse<'_>, out
     if !response.unknown.is_empty() {
         // Section 11.2.10: an odd number is filled up by repeating one.
         let last = response.unknown.last().filter(|_| response.unknown.len() % 2 == 1);
-        let unknown = response.unknown.iter().chain(last);
-        let value: Vec<u8> = unknown.flat_map(|kind| kind.to_be_bytes()).collect();
-        write.attribute(types::UNKNOWN_ATTRIBUTES, &value);
+        write.unknown(response.unknown.iter().chain(last));
     }
 }

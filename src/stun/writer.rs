@@ -73,6 +73,13 @@ impl<'a> Writer<'a> {
         });
     }
 
+    /// Adds UNKNOWN-ATTRIBUTES.
+    pub fn unknown<'b>(&mut self, kinds: impl Iterator<Item = &'b u16>) {
+        self.value(types::UNKNOWN_ATTRIBUTES, |out| {
+            out.extend(kinds.flat_map(|k| k.to_be_bytes()))
+        });
+    }
+
     /// Adds MESSAGE-INTEGRITY.
     pub fn sign(&mut self, key: &strict::Key) {
         // it is computed over a header that counts it already (RFC 8489 section 14.5)

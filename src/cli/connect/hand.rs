@@ -144,14 +144,7 @@ fn load(file: &Path) -> Result<Message, String> {
     let most = u64::try_from(sdp::LONGEST).unwrap_or(u64::MAX);
     let bytes = crate::net::file::read(file, most)
         .map_err(|error| format!("cannot read {name}: {error}"))?;
-    read(&String::from_utf8_lossy(&bytes)).map_err(|error| match error.place {
-        Some(_) => format!("{name}, {error}"),
-        None => format!("{name}: {error}"),
-    })
-}
-
-fn read(text: &str) -> Result<Message, sdp::SdpError> {
-    sdp::read(text)?.message().map(|(message, _)| message)
+    Message::read(&String::from_utf8_lossy(&bytes)).map_err(|error| error.of(name))
 }
 
 /// Lines from stdin, by a thread of their own: reading them cannot be interrupted.
@@ -186,7 +179,7 @@ async fn from_stdin(
 ) -> Result<Message, String> {
     while let Some(line) = lines.recv().await {
         text.push_str(&line);
-        match read(text) {
+        match Message::read(text) {
             Ok(message) if is_whole(text) => return Ok(message),
             // the rest of a wrapped line, or more lines of SDP, may be on their way
             Ok(_) => {}
@@ -205,10 +198,7 @@ async fn from_stdin(
     if text.trim().is_empty() {
         return Err(format!("stdin ended before the {theirs} was pasted"));
     }
-    read(text).map_err(|error| match error.place {
-        Some(_) => format!("stdin, {error}"),
-        None => format!("stdin: {error}"),
-    })
+    Message::read(text).map_err(|error| error.of("stdin"))
 }
 
 /// SDP has no end of its own: a blank line, or what our own ends with. Everything else that can be

@@ -58,9 +58,6 @@ fn load(file: &Path) -> Result<(String, Reading), Failure> {
     let name = if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() };
     let most = u64::try_from(crate::sdp::LONGEST_PASTE).unwrap_or(u64::MAX);
     let bytes = read_or_stdin(file, most).map_err(|error| unread(&name, &error))?;
-    match read_all(&decode(&bytes)) {
-        Ok(reading) => Ok((name, reading)),
-        Err(error) if error.place.is_some() => Err(Failure::run(format!("{name}, {error}"))),
-        Err(error) => Err(Failure::run(format!("{name}: {error}"))),
-    }
+    let reading = read_all(&decode(&bytes)).map_err(|error| Failure::run(error.of(&name)))?;
+    Ok((name, reading))
 }

@@ -28,7 +28,7 @@ pub(super) async fn check(way: &Way<'_>, failure: Failure) -> Failure {
 }
 
 async fn speaks(way: &Way<'_>, server: &Server) -> bool {
-    let link = match Link::open_by(server, way.bind, way.tls).await {
+    let link = match Link::open(server, way.bind, way.tls).await {
         Ok(link) => link,
         // it has shown a certificate, or at least that it knows what TLS is
         Err(Failure::Tls { fault, .. }) => {

@@ -1,9 +1,10 @@
 //! Meeting by hand: descriptions that people carry.
 
-use super::{ConnectError, Met, Progress, Session, tell};
+use super::{ConnectError, Met, OVER, Progress, Session, tell};
 use crate::sdp::{Kind, Message, Mismatch};
 use crate::signal::Role;
 use std::pin::Pin;
+use std::time::Duration;
 
 /// Who carries the descriptions.
 pub trait Hand: std::fmt::Debug + Send {
@@ -38,18 +39,16 @@ impl Session {
             None
         };
         // who answers begins before a person has carried the answer back
-        let within =
-            if role == Role::Answer { self.config.wait } else { std::time::Duration::ZERO };
+        let within = if role == Role::Answer { self.config.wait } else { Duration::ZERO };
         let mut peer = self.open(role, within).await?;
         on_progress(Progress::Doing("gathering candidates"));
-        if !self.gathered(&mut peer).await {
+        if self.within(Duration::MAX, None, peer.gathered()).await.is_none() {
             return Ok(Some(Met { peer, outcome: None, room: None, early: None }));
         }
         let ours = peer.description();
-        let (message, theirs) = if let Some(offer) = offer {
-            let answer = Message::answer(ours, &offer.description);
-            hand.give(&answer).map_err(said)?;
-            (answer, offer)
+        let theirs = if let Some(offer) = offer {
+            hand.give(&Message::answer(ours, &offer.description)).map_err(said)?;
+            offer
         } else {
             let message = Message::offer(ours);
             hand.give(&message).map_err(said)?;
@@ -58,13 +57,10 @@ impl Session {
                 return Ok(Some(Met { peer, outcome: None, room: None, early: None }));
             };
             answer.check_answers(&message.description).map_err(|e| said(e.to_string()))?;
-            (message, answer)
+            answer
         };
-        drop(message);
-        let remote = peer.remote();
-        remote.set(&theirs.description);
         // by hand nothing follows
-        remote.end();
+        peer.remote().set_whole(&theirs.description);
         on_progress(Progress::Doing("connecting"));
         if role == Role::Answer {
             let text =
@@ -72,65 +68,19 @@ impl Session {
             on_progress(Progress::Note(text));
         }
         self.begin();
-        let outcome = self.check(&mut peer, within, on_progress).await;
+        let late = Some(OVER.to_owned());
+        let mut progress = |news| tell(&news).into_iter().for_each(&mut *on_progress);
+        let checks = peer.connect(&mut progress);
+        let outcome = self.within(self.config.budget + within, late, checks).await;
         self.begin();
         Ok(Some(Met { peer, outcome, room: None, early: None }))
     }
 
     /// The peer's description; `None` when it did not come.
     async fn taken(&mut self, hand: &mut dyn Hand) -> Result<Option<Message>, ConnectError> {
-        let stop = self.stop.clone();
         let wait = self.config.wait;
-        tokio::select! {
-            taken = hand.take() => taken.map(Some).map_err(ConnectError::Signalling),
-            () = stop.cancelled() => {
-                self.interrupted();
-                Ok(None)
-            }
-            () = tokio::time::sleep(wait) => {
-                let text = format!("nothing came from the peer within {wait:?} (--wait)");
-                self.attempt.cut_short = Some(text);
-                Ok(None)
-            }
-        }
-    }
-
-    /// Waits until all candidates are there; false when it was interrupted.
-    async fn gathered(&mut self, peer: &mut super::Peer) -> bool {
-        let stop = self.stop.clone();
-        tokio::select! {
-            () = peer.gathered() => true,
-            () = stop.cancelled() => {
-                self.interrupted();
-                false
-            }
-        }
-    }
-
-    /// Checks until there is a result; `None` when it was interrupted.
-    async fn check(
-        &mut self,
-        peer: &mut super::Peer,
-        within: std::time::Duration,
-        on_progress: &mut dyn FnMut(Progress),
-    ) -> Option<crate::ice::Outcome> {
-        let stop = self.stop.clone();
-        let limit = self.config.budget + within;
-        let mut progress = |news: super::ice::Progress| {
-            if let Some(news) = tell(&news) {
-                on_progress(news);
-            }
-        };
-        tokio::select! {
-            outcome = peer.connect(&mut progress) => Some(outcome),
-            () = stop.cancelled() => {
-                self.interrupted();
-                None
-            }
-            () = tokio::time::sleep(limit) => {
-                self.attempt.cut_short = Some("its time was over (--budget)".to_owned());
-                None
-            }
-        }
+        let late = format!("nothing came from the peer within {wait:?} (--wait)");
+        let taken = self.within(wait, Some(late), hand.take()).await;
+        taken.transpose().map_err(ConnectError::Signalling)
     }
 }

@@ -90,6 +90,8 @@ pub enum ConnectError {
 /// Round trips that are measured, and how often.
 const ECHOES: u32 = 10;
 const ECHO_EVERY: Duration = Duration::from_millis(20);
+/// That the budget did not last.
+const OVER: &str = "its time was over (--budget)";
 /// How long connected peers wait for what servers have not said yet. The peer waits longer for this
 /// side's words.
 const GATHERING: Duration = Duration::from_secs(8);
@@ -168,13 +170,7 @@ impl Session {
     /// Peers that are near connect before every server has answered; what those say belongs into
     /// the report all the same, and a relay is to be measured.
     async fn let_servers_answer(&mut self, peer: &mut Peer) {
-        let stop = self.stop.clone();
-        let patience = self.left().min(GATHERING);
-        tokio::select! {
-            () = peer.gathered() => {}
-            () = stop.cancelled() => self.interrupted(),
-            () = tokio::time::sleep(patience) => {}
-        }
+        self.within(self.left().min(GATHERING), None, peer.gathered()).await;
     }
 
     /// What to do about a relay's failure: where a user was refused, what the name itself shows.
@@ -211,16 +207,28 @@ impl Session {
     }
 
     async fn measure(&mut self, peer: &mut Peer) -> Option<RoundTrips> {
-        let stop = self.stop.clone();
-        let left = self.left();
+        let all = self.within(self.left(), None, peer.echo(ECHOES, ECHO_EVERY)).await?;
+        Some(RoundTrips::of(&all))
+    }
+
+    /// What comes of this work; `None` when it was interrupted, or took longer than `limit`, of
+    /// which `late` tells if it cuts the attempt short.
+    async fn within<T>(
+        &mut self,
+        limit: Duration,
+        late: Option<String>,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
         tokio::select! {
-            all = peer.echo(ECHOES, ECHO_EVERY) => Some(RoundTrips::of(&all)),
-            () = stop.cancelled() => {
-                self.interrupted();
-                None
+            done = work => return Some(done),
+            () = self.stop.cancelled() => self.interrupted(),
+            () = tokio::time::sleep(limit) => {
+                if late.is_some() {
+                    self.attempt.cut_short = late;
+                }
             }
-            () = tokio::time::sleep(left) => None,
         }
+        None
     }
 
     /// What is left of the budget.

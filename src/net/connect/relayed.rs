@@ -5,7 +5,7 @@ use super::{ECHO_EVERY, ECHOES, ice_role};
 use crate::ice::{Kind, Policy};
 use crate::net::ice::{self, Options, Peer};
 use crate::peer::{Relayed, RoundTrips, Side, Word};
-use crate::sdp::{Message, read};
+use crate::sdp::Message;
 use crate::signal::Role;
 use std::time::Duration;
 
@@ -80,11 +80,9 @@ impl Second<'_> {
                 None => return Err("the peer did not take part".to_owned()),
             }
         };
-        let answer = read(&answer).and_then(|sdp| sdp.message());
-        let (answer, _) = answer.map_err(|error| error.to_string())?;
+        let answer = Message::read(&answer).map_err(|error| error.to_string())?;
         answer.check_answers(&offer.description).map_err(|error| error.to_string())?;
-        peer.remote().set(&answer.description);
-        peer.remote().end();
+        peer.remote().set_whole(&answer.description);
         let outcome = peer.connect(&mut |_| {}).await;
         let Some(pair) = outcome.selected else { return Err(outcome.because) };
         let round_trips = RoundTrips::of(&peer.echo(ECHOES, ECHO_EVERY).await);
@@ -108,14 +106,12 @@ impl Second<'_> {
                 None => return Err("the peer did not take part".to_owned()),
             }
         };
-        let offer = read(&offer).and_then(|sdp| sdp.message());
-        let (offer, _) = offer.map_err(|error| error.to_string())?;
+        let offer = Message::read(&offer).map_err(|error| error.to_string())?;
         let mut peer =
             ice::gather(options, ice_role(Role::Answer)).await.map_err(|e| e.to_string())?;
         let answer = Message::answer(peer.description(), &offer.description);
         link.say(&Word::RelayAnswer { sdp: answer.to_sdp() });
-        peer.remote().set(&offer.description);
-        peer.remote().end();
+        peer.remote().set_whole(&offer.description);
         // it answers checks and echoes by itself, for as long as it lives
         let mut ignore = |_| {};
         let heard = tokio::select! {

@@ -1,6 +1,6 @@
 //! Meeting in a room: offer, answer and candidates one by one.
 
-use super::{ConnectError, Met, Peer, Progress, Session, tell};
+use super::{ConnectError, Met, OVER, Peer, Progress, Session, tell};
 use crate::ground::finding::Id;
 use crate::ice::{Candidate, Outcome};
 use crate::net::signal::{Client, Event, Uri, connect};
@@ -45,14 +45,8 @@ impl Session {
                 Err((_, why)) => Err(format!("{}, room {}: {why}", room.uri, room.name)),
             }
         };
-        let stop = self.stop.clone();
-        let (client, role, there) = tokio::select! {
-            joined = joining => joined.map_err(said)?,
-            () = stop.cancelled() => {
-                self.interrupted();
-                return Ok(None);
-            }
-        };
+        let joined = self.within(Duration::MAX, None, joining).await.transpose().map_err(said)?;
+        let Some((client, role, there)) = joined else { return Ok(None) };
         self.attempt.role = Some(role);
         let mut peer = self.open(role, Duration::ZERO).await?;
         let mut meeting = InRoom::new(role, client, there, &peer);
@@ -286,7 +280,7 @@ impl InRoom {
 
     fn too_late(&self, wait: Duration) -> String {
         if self.checking {
-            "its time was over (--budget)".to_owned()
+            OVER.to_owned()
         } else if self.there {
             "the peer is in the room, but says nothing of itself: is it natscope?".to_owned()
         } else {
@@ -298,8 +292,7 @@ impl InRoom {
 }
 
 fn read(text: &str, kind: sdp::Kind) -> Result<sdp::Message, ConnectError> {
-    let read = sdp::read(text).and_then(|sdp| sdp.message());
-    let (message, _) = read.map_err(|error| {
+    let message = sdp::Message::read(text).map_err(|error| {
         ConnectError::Signalling(format!("the peer's {kind} is malformed: {error}"))
     })?;
     // in a room the kind is said by the message around it

@@ -3,7 +3,7 @@
 
 use super::link::Link;
 use super::relayed::{self, Second};
-use super::{Met, Progress, Session};
+use super::{Met, OVER, Progress, Session};
 use crate::ground::finding::{Finding, Id, Severity};
 use crate::net::signal::Event;
 use crate::peer::{Side, Word};
@@ -45,7 +45,7 @@ impl Session {
         tokio::select! {
             () = talking => {}
             () = stop.cancelled() => ended = Some("it was interrupted"),
-            () = tokio::time::sleep(left) => ended = Some("its time was over (--budget)"),
+            () = tokio::time::sleep(left) => ended = Some(OVER),
         }
         self.attempt.cut_short = ended.map(str::to_owned);
         self.attempt.relayed = relayed;
@@ -57,7 +57,6 @@ impl Session {
         let (Some(here), Some(room)) = (self.attempt.here.clone(), &mut met.room) else {
             return self.told(None);
         };
-        let stop = self.stop.clone();
         let facts = serde_json::to_value(&here).unwrap_or_default();
         room.say(&Message::Facts { facts }).await;
         let mut there = met.early.take();
@@ -74,11 +73,7 @@ impl Session {
         };
         // the other may still be checking when this side has given up
         let patience = self.left().max(SILENCE);
-        tokio::select! {
-            () = talking => {}
-            () = stop.cancelled() => self.interrupted(),
-            () = tokio::time::sleep(patience) => {}
-        }
+        self.within(patience, None, talking).await;
         self.told(there);
     }
 

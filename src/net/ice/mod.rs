@@ -291,6 +291,12 @@ impl Remote {
         self.0.agent(|agent, _| agent.set_remote(description));
     }
 
+    /// The peer's description, which nothing follows.
+    pub fn set_whole(&self, description: &Description) {
+        self.set(description);
+        self.end();
+    }
+
     /// One more candidate.
     pub fn add(&self, candidate: Candidate) {
         self.0.agent(|agent, _| agent.add_remote(candidate));

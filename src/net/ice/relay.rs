@@ -23,7 +23,7 @@ pub(super) async fn live(
     tls: Tls,
     say: mpsc::Sender<(usize, Said)>,
 ) {
-    let broken = match Link::open_by(&server, bind.as_ref(), &tls).await {
+    let broken = match Link::open(&server, bind.as_ref(), &tls).await {
         Ok(link) => read(turn, Arc::new(link), &say).await,
         Err(failure) => Some(failure),
     };

@@ -5,7 +5,6 @@ use super::{Config, bind_udp, host, stream};
 use crate::net::NetError;
 use crate::stun::responder::{Over, Sites};
 use crate::turn::relay::{self, Credentials, Opening, Path, Relay, Step, Traffic, Unopened, Usage};
-use rand::TryRng;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -116,10 +115,7 @@ impl Hub {
         sites: &[Sites],
         server: &Config,
     ) -> Result<Self, NetError> {
-        let mut key = [0; 32];
-        rand::rngs::SysRng
-            .try_fill_bytes(&mut key)
-            .map_err(|error| NetError::Random(error.to_string()))?;
+        let key = crate::net::seed()?;
         config.relay = relay_addresses(&config, sites);
         for &ip in &config.relay {
             // rather told now than by a 508 to every client
@@ -186,11 +182,8 @@ impl Hub {
         match self.handle_message(&mut inner, &path, datagram.bytes, datagram.out) {
             Step::Answer => datagram.send_written(socket, path.remote, from),
             Step::Send { from, to, payload } => {
-                // the policy once more: whatever went wrong before, nothing forbidden leaves
-                if inner.relay.may_send(to)
-                    && let Some(relayed) = inner.sockets.get(&from)
-                {
-                    datagram.send_part(&relayed.socket, to, payload);
+                if let Some(socket) = inner.socket_to(from, to) {
+                    datagram.send_part(socket, to, payload);
                 }
             }
             Step::Nothing | Step::Open(_) => {}
@@ -207,11 +200,9 @@ impl Hub {
         match self.handle_message(&mut inner, path, bytes, &mut out) {
             Step::Answer => Some(out),
             Step::Send { from, to, payload } => {
-                if inner.relay.may_send(to)
-                    && let Some(relayed) = inner.sockets.get(&from)
-                {
+                if let Some(socket) = inner.socket_to(from, to) {
                     // what the kernel will not take at once is dropped: UDP may
-                    let _ = relayed.socket.try_send_to(bytes.get(payload)?, to);
+                    let _ = socket.try_send_to(bytes.get(payload)?, to);
                 }
                 None
             }
@@ -330,6 +321,13 @@ impl Hub {
 }
 
 impl Inner {
+    /// The socket of this relayed address, for a packet to that peer.
+    fn socket_to(&self, from: SocketAddr, to: SocketAddr) -> Option<&Arc<UdpSocket>> {
+        // the policy once more: whatever went wrong before, nothing forbidden leaves
+        let relayed = self.sockets.get(&from).filter(|_| self.relay.may_send(to));
+        relayed.map(|relayed| &relayed.socket)
+    }
+
     /// Closes the sockets that the relay is done with, and tells what has begun and ended.
     fn close(&mut self) {
         while let Some(address) = self.relay.poll_close() {

@@ -1,6 +1,6 @@
 //! One peer's side of a room.
 
-use super::{SignalError, Uri};
+use super::{SignalError, Stream, Uri};
 use crate::ground::limit::{Bucket, Limit};
 use crate::net::NetError;
 use crate::net::tls::Tls;
@@ -10,7 +10,6 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -23,9 +22,6 @@ const LONGEST: usize = 256 * 1024;
 const READ: usize = 16 * 1024;
 /// Bytes that may wait for a server that does not read: its longest message, and answers to pings.
 const WAITING: usize = LONGEST + 64 * 1024;
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A connection to a room.
 pub struct Client {

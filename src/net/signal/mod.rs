@@ -15,6 +15,11 @@ use crate::net::NetError;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// What WebSockets are spoken over.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// What went wrong between us and a signalling server, or as one.
 #[derive(Debug, thiserror::Error)]

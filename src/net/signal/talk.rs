@@ -1,5 +1,6 @@
 //! One connection: the handshakes, then messages both ways.
 
+use super::Stream;
 use super::hall::{Hall, Queue};
 use super::origin::Origins;
 use crate::net::guests::Guest;
@@ -25,9 +26,6 @@ const PIECE: usize = 2048;
 const LONGEST_REST: usize = 1 << 20;
 /// The longest request that opens a WebSocket, in bytes; those of browsers have 500 to 2,000.
 const LONGEST_REQUEST: usize = 8192;
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Serves a connection from its first byte to its last. `guest` counts it among the handshakes.
 pub(super) async fn client(

@@ -131,10 +131,15 @@ pub(super) fn errors(socket: &UdpSocket) -> Vec<IcmpError> {
 pub(super) fn send(socket: &UdpSocket, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
     // Straight to the system call: tokio would first wait to hear that the socket is writable.
     let socket = socket2::SockRef::from(socket);
-    let mut sent = socket.send_to(bytes, &to.into());
+    insist(|| socket.send_to(bytes, &to.into()))
+}
+
+/// Sends a packet by this call.
+pub(super) fn insist(send: impl Fn() -> io::Result<usize>) -> io::Result<()> {
+    let mut sent = send();
     // An ICMP error about an earlier packet is reported by the next call; the queue has it too.
     if matches!(&sent, Err(e) if e.kind() == io::ErrorKind::ConnectionRefused) {
-        sent = socket.send_to(bytes, &to.into());
+        sent = send();
     }
     match sent {
         // A full buffer is loss, as it is anywhere else on the way.

@@ -237,9 +237,7 @@ impl Relay {
 
     fn give_back_avoided(&mut self, pending: &mut Pending) {
         for address in pending.avoided.drain(..) {
-            if let Some(ports) = self.pool(address.ip()) {
-                ports.give(address.port());
-            }
+            self.release(address);
         }
     }
 
@@ -297,10 +295,8 @@ impl Relay {
     ) -> Result<Step, Fault> {
         pending.avoided.push(address);
         let wanted = pending.wanted.first().copied();
-        if wanted.is_some_and(|w| w.parity == Parity::EvenAndNext && w.port.is_none())
-            && let Some(ports) = self.pool(address.ip())
-        {
-            ports.give(address.port() + 1);
+        if wanted.is_some_and(|w| w.parity == Parity::EvenAndNext && w.port.is_none()) {
+            self.release(SocketAddr::new(address.ip(), address.port() + 1));
         }
         if why == Unopened::Failed || wanted.is_some_and(|w| w.port.is_some()) {
             self.lack(&mut pending)?;

@@ -352,17 +352,10 @@ impl Relay {
         for id in over {
             self.end_some(id, |relayed| now >= relayed.expires);
         }
-        let over: Vec<u64> = self
-            .reservations
-            .iter()
-            .filter(|(_, reservation)| now >= reservation.expires)
-            .map(|(&token, _)| token)
-            .collect();
-        for token in over {
-            if let Some(reservation) = self.reservations.remove(&token) {
-                self.release_account(&reservation.account);
-                self.release(reservation.address);
-            }
+        let over = self.reservations.extract_if(|_, reservation| now >= reservation.expires);
+        for (_, reservation) in over.collect::<Vec<_>>() {
+            self.release_account(&reservation.account);
+            self.release(reservation.address);
         }
     }
 

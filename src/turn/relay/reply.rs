@@ -72,9 +72,7 @@ impl Relay {
     ) {
         let mut write = error(question, fault, out);
         if !fault.unknown.is_empty() {
-            let unknown: Vec<u8> =
-                fault.unknown.iter().flat_map(|kind| kind.to_be_bytes()).collect();
-            write.attribute(types::UNKNOWN_ATTRIBUTES, &unknown);
+            write.unknown(fault.unknown.iter());
         }
         self.finish(question, write, key);
     }
