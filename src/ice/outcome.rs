@@ -139,7 +139,7 @@ pub struct Gathered {
 }
 
 /// What one TURN server gave.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(test, serde(deny_unknown_fields))]
 pub struct Allocation {
     /// The server, as the user gave it.

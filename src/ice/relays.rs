@@ -49,13 +49,7 @@ impl Relays {
             client: None,
             local: None,
             failed: None,
-            record: Allocation {
-                server: server.uri.clone(),
-                relayed: None,
-                mapped: None,
-                ms: None,
-                failure: None,
-            },
+            record: Allocation { server: server.uri.clone(), ..Allocation::default() },
         };
         Self { slots: servers.iter().map(slot).collect(), patience }
     }

@@ -42,16 +42,10 @@ pub(super) const MOST_ATTRIBUTES: usize = 64;
 /// # Errors
 /// When it is not a STUN message at all; everything else is a [`Defect`].
 pub fn read(bytes: &[u8]) -> Result<Message, ReadError> {
-    let (header, body) = bytes.split_first_chunk::<20>().ok_or(ReadError::Short)?;
-    let kind = be16(header, 0);
-    if kind & 0xc000 != 0 {
-        return Err(ReadError::NotStun);
-    }
-    let length = usize::from(be16(header, 2));
+    let (mut message, length, body) = begin(bytes)?;
     if length % 4 != 0 || length != body.len() {
         return Err(ReadError::Length { says: length, has: body.len() });
     }
-    let mut message = empty(kind, header);
     walk(bytes, body, &mut message);
     Ok(message)
 }
@@ -64,17 +58,11 @@ pub fn read(bytes: &[u8]) -> Result<Message, ReadError> {
 /// # Errors
 /// As [`read`], when the attributes cannot be told apart either.
 pub fn read_damaged(bytes: &[u8]) -> Result<Message, ReadError> {
-    let (header, body) = bytes.split_first_chunk::<20>().ok_or(ReadError::Short)?;
-    let kind = be16(header, 0);
-    if kind & 0xc000 != 0 {
-        return Err(ReadError::NotStun);
-    }
-    let says = usize::from(be16(header, 2));
+    let (mut message, says, body) = begin(bytes)?;
     let wrong = ReadError::Length { says, has: body.len() };
     let Some((used, places)) = layout::of(body, says) else {
         return if says == body.len() { read(bytes) } else { Err(wrong) };
     };
-    let mut message = empty(kind, header);
     if used < body.len() {
         let after = body.len() - used;
         defect(&mut message, 0, format!("{after} more bytes after the message"));
@@ -95,6 +83,16 @@ pub fn read_damaged(bytes: &[u8]) -> Result<Message, ReadError> {
         }
     }
     Ok(message)
+}
+
+/// What the header says: an empty message, the length of what follows, and what follows.
+fn begin(bytes: &[u8]) -> Result<(Message, usize, &[u8]), ReadError> {
+    let (header, body) = bytes.split_first_chunk::<20>().ok_or(ReadError::Short)?;
+    let kind = be16(header, 0);
+    if kind & 0xc000 != 0 {
+        return Err(ReadError::NotStun);
+    }
+    Ok((empty(kind, header), usize::from(be16(header, 2)), body))
 }
 
 fn empty(kind: u16, header: &[u8; 20]) -> Message {

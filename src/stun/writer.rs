@@ -76,7 +76,7 @@ impl<'a> Writer<'a> {
     /// Adds UNKNOWN-ATTRIBUTES.
     pub fn unknown<'b>(&mut self, kinds: impl Iterator<Item = &'b u16>) {
         self.value(types::UNKNOWN_ATTRIBUTES, |out| {
-            out.extend(kinds.flat_map(|k| k.to_be_bytes()))
+            out.extend(kinds.flat_map(|kind| kind.to_be_bytes()));
         });
     }
 

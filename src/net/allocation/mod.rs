@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// What an attempt came to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attempt {
     /// The relayed address; `None` when there is none.
     pub relayed: Option<SocketAddr>,
@@ -39,7 +39,7 @@ pub struct Attempt {
 }
 
 /// Whether a packet came through from here.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Direct {
     /// After so long.
     Came(Duration),
@@ -52,11 +52,12 @@ pub enum Direct {
     /// The server refused the permission for this machine's own address.
     Refused(IpAddr, Failure),
     /// Not tried: there is no allocation, or no time was left.
+    #[default]
     NotTried,
 }
 
 /// Whether a packet came through from a second allocation on the same server.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Second {
     /// After so long.
     Came(Duration),
@@ -65,6 +66,7 @@ pub enum Second {
     /// There was no second allocation, or the server refuses its own address.
     Refused(Failure),
     /// Not tried.
+    #[default]
     NotTried,
 }
 
@@ -75,22 +77,6 @@ pub struct Otherwise {
     pub ipv4: bool,
     /// What it gave.
     pub result: Result<SocketAddr, Failure>,
-}
-
-impl Attempt {
-    fn new() -> Self {
-        Self {
-            relayed: None,
-            mapped: None,
-            took: None,
-            guard: Guard::Signed,
-            failure: None,
-            remark: None,
-            direct: Direct::NotTried,
-            second: Second::NotTried,
-            otherwise: None,
-        }
-    }
 }
 
 /// What an attempt needs.
@@ -117,7 +103,7 @@ pub async fn attempt(
     patience: Patience,
     deadline: Instant,
 ) -> Attempt {
-    let mut attempt = Attempt::new();
+    let mut attempt = Attempt::default();
     let way = Way { server, bind, tls, patience };
     // it is large: three sessions may be under way in it
     let trying = Box::pin(both_ways(&way, &mut attempt));
@@ -154,7 +140,7 @@ async fn both_ways(way: &Way<'_>, attempt: &mut Attempt) {
         _ => false,
     });
     if let Some(failure) = refused {
-        let mut as_browsers = Attempt::new();
+        let mut as_browsers = Attempt::default();
         run(way, true, &mut as_browsers).await;
         if as_browsers.relayed.is_some() {
             *attempt = as_browsers;

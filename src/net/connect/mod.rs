@@ -59,7 +59,7 @@ pub enum Progress {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attempt {
     /// Which side this is; none when it ended before that was known.
     pub role: Option<Role>,
@@ -106,20 +106,8 @@ pub async fn run(
     stop: Stop,
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<Attempt, ConnectError> {
-    let mut session = Session {
-        config,
-        stop,
-        attempt: Attempt {
-            role: None,
-            here: None,
-            there: None,
-            relayed: None,
-            cut_short: None,
-            findings: Vec::new(),
-        },
-        probing: None,
-        deadline: None,
-    };
+    let mut session =
+        Session { config, stop, attempt: Attempt::default(), probing: None, deadline: None };
     session.probing = Some(probe::start(&session.config, &session.stop));
     session.run(meeting, on_progress).await?;
     Ok(session.attempt)

@@ -135,11 +135,11 @@ pub(super) fn send(socket: &UdpSocket, to: SocketAddr, bytes: &[u8]) -> io::Resu
 }
 
 /// Sends a packet by this call.
-pub(super) fn insist(send: impl Fn() -> io::Result<usize>) -> io::Result<()> {
-    let mut sent = send();
+pub(super) fn insist(call: impl Fn() -> io::Result<usize>) -> io::Result<()> {
+    let mut sent = call();
     // An ICMP error about an earlier packet is reported by the next call; the queue has it too.
     if matches!(&sent, Err(e) if e.kind() == io::ErrorKind::ConnectionRefused) {
-        sent = send();
+        sent = call();
     }
     match sent {
         // A full buffer is loss, as it is anywhere else on the way.

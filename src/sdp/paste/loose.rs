@@ -1,7 +1,7 @@
 //! Candidates that stand in no description: trickled ones in a log, printed objects, lines alone.
 
 use super::Loose;
-use super::context::{tail, value, whose};
+use super::context::{head, tail, value, whose};
 use crate::sdp::candidate::read_value;
 
 /// How many characters a candidate has at most; what is longer is none.
@@ -54,22 +54,17 @@ pub(super) fn candidates(number: usize, before: usize, text: &str, above: &str) 
 fn near(text: &str, from: usize, to: usize) -> &str {
     let before = tail(&text[..from], NEAR);
     let before = before.len() - before.rfind(['{', '(', '}']).map_or(0, |at| at + 1);
-    let mut end = text.len().min(to + NEAR);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let after = text[to..end].find(['}', ')', '{']).map_or(end, |at| to + at);
-    &text[from - before..after]
+    let behind = head(&text[to..], NEAR);
+    let after = behind.find(['}', ')', '{']).unwrap_or(behind.len());
+    &text[from - before..to + after]
 }
 
 /// Where it ends: at what closes the string that it stands in.
 fn body(text: &str) -> Option<&str> {
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let text = head(text, LONGEST);
+    let mut end = text.len();
     let mut open = 0usize;
-    for (at, c) in text[..end].char_indices() {
+    for (at, c) in text.char_indices() {
         match c {
             '[' | '{' | '(' | '<' => open += 1,
             ']' | '}' | ')' | '>' if open > 0 => open -= 1,

@@ -34,7 +34,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use stream::{Next, Stream};
 use turn_client_proto::api::{
-    Transmit, TransmitBuild, TurnClientApi, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet,
+    Transmit, TurnClientApi, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet,
 };
 use turn_client_proto::prelude::DelayedTransmitBuild;
 use turn_client_proto::tcp::TurnClientTcp;
@@ -351,8 +351,7 @@ impl Client {
     fn relay(&mut self, now: Duration, peer: SocketAddr, payload: &[u8]) {
         match self.proto.send_to(TransportType::Udp, peer, payload, instant(now)) {
             Ok(Some(build)) => {
-                let TransmitBuild { data, .. } = build;
-                let mut bytes = data.build();
+                let mut bytes = build.data.build();
                 if self.stream.is_some() {
                     stream::pad(&mut bytes);
                 }

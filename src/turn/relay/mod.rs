@@ -301,8 +301,7 @@ impl Relay {
 
     /// A packet that had to be dropped on its way to the client.
     pub fn dropped(&mut self, path: &Path) {
-        let allocation = self.paths.get(path).and_then(|id| self.allocations.get_mut(id));
-        if let Some(allocation) = allocation {
+        if let Some(allocation) = self.at_mut(path) {
             allocation.traffic.dropped += 1;
         }
     }

@@ -184,7 +184,7 @@ impl Relay {
         Ok(())
     }
 
-    fn at_mut(&mut self, path: &Path) -> Option<&mut super::Allocation> {
+    pub(super) fn at_mut(&mut self, path: &Path) -> Option<&mut super::Allocation> {
         self.allocations.get_mut(self.paths.get(path)?)
     }
 }
