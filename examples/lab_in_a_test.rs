@@ -22,7 +22,8 @@ fn behind_a_symmetric_nat_the_port_changes_with_the_destination() {
                 (uri.to_owned(), address)
             });
             let budget = Duration::from_secs(10);
-            let config = Config { servers: servers.to_vec(), budget, fixed: false };
+            let config =
+                Config { servers: servers.to_vec(), budget, fixed: false, relays: Vec::new() };
             probe::run(config, &probe::Options::default(), Stop::new(), &mut |_| {}).await
         });
         let record = record.await.expect("the host runs it").expect("the prober runs");

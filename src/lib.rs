@@ -29,7 +29,7 @@
 //! # fn main() -> Result<(), std::net::AddrParseError> {
 //! let servers = vec![("stun:203.0.113.1".to_owned(), "203.0.113.1:3478".parse()?)];
 //! let budget = Duration::from_secs(10);
-//! let mut prober = Prober::new(Config { servers, budget, fixed: false }, [7; 32]);
+//! let mut prober = Prober::new(Config { servers, budget, fixed: false, relays: Vec::new() }, [7; 32]);
 //! let mut now = Duration::ZERO;
 //! loop {
 //!     match prober.poll(now) {

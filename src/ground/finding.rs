@@ -136,6 +136,8 @@ ids! {
         ProxyBeforeServer = "proxy-before-server",
         Redirects = "redirects",
         Refused = "refused",
+        RelayObserves = "relay-observes",
+        RelayUnusable = "relay-unusable",
         RefusesChangeRequest = "refuses-change-request",
         RefusesRequest = "refuses-request",
         RefusesResponsePort = "refuses-response-port",

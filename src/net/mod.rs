@@ -20,6 +20,7 @@ pub mod signal;
 pub mod tls;
 pub mod turn;
 mod udp;
+mod vantage;
 
 /// How a run is told to end early and give what it has: cancel it, from anywhere, once.
 pub use tokio_util::sync::CancellationToken as Stop;

@@ -2,11 +2,14 @@
 
 use super::NetError;
 use super::bind::Bind;
+use super::tls::Tls;
 use super::udp::{self, Heard, IcmpError};
+use super::vantage::{self, Told};
 use crate::ground::icmp::IcmpKind;
 use crate::net::Stop;
 use crate::probe::record::Record;
-use crate::probe::{Config, Input, Output, Prober, SocketId, TcpId};
+use crate::probe::{Config, Input, News, Output, Prober, RelayId, SocketId, TcpId, Wish};
+use crate::turn::Server;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +27,10 @@ pub struct Options {
     pub bind: Option<Bind>,
     /// From which port the mapping is measured; the system's choice where `None`.
     pub port: Option<u16>,
+    /// How to be let in at each of [`Config::relays`].
+    pub relays: Vec<Server>,
+    /// Whom to trust where these are reached over TLS.
+    pub tls: Tls,
 }
 
 /// Datagrams that may wait for the prober; more than it can ever have asked for.
@@ -31,9 +38,10 @@ const QUEUE: usize = 1024;
 /// No STUN answer is longer: PADDING may fill an MTU of 9000 bytes.
 const LONGEST: usize = 9216;
 
-enum Event {
+pub(super) enum Event {
     Udp { socket: SocketId, heard: Heard },
     Tcp { tcp: TcpId, bytes: Option<Vec<u8>> },
+    Relay { relay: RelayId, told: Told },
 }
 
 /// Runs one path's tests in the network namespace of this thread, on any tokio runtime. When
@@ -60,6 +68,8 @@ pub async fn run<F: FnMut(&Record) + ?Sized>(
         options: options.clone(),
         sockets: Vec::new(),
         tasks: JoinSet::new(),
+        relays: Vec::new(),
+        allocations: JoinSet::new(),
         events,
     };
     Ok(driver.run(inbox, stop, on_progress).await)
@@ -72,6 +82,9 @@ struct Driver {
     sockets: Vec<Option<Arc<UdpSocket>>>,
     /// The readers; they end with the driver.
     tasks: JoinSet<()>,
+    /// What is wished of each allocation; without it, the allocation is given back.
+    relays: Vec<mpsc::Sender<Wish>>,
+    allocations: JoinSet<()>,
     events: mpsc::Sender<Event>,
 }
 
@@ -93,7 +106,10 @@ impl Driver {
         loop {
             let wait = match self.prober.poll(self.now()) {
                 Output::Wait(until) => until,
-                Output::Done => return told(self.prober.record()),
+                Output::Done => {
+                    self.give_back(&mut inbox).await;
+                    return told(self.prober.record());
+                }
                 Output::Progress => {
                     on_progress(self.prober.record());
                     continue;
@@ -140,8 +156,33 @@ impl Driver {
                     let _closed = events.send(Event::Tcp { tcp, bytes }).await;
                 });
             }
+            Output::Relay { relay, wish } => self.wish(relay, wish),
             Output::Progress | Output::Wait(_) | Output::Done => {}
         }
+    }
+
+    fn wish(&mut self, relay: RelayId, wish: Wish) {
+        if let Wish::Open { server } = wish {
+            let Some(server) = self.options.relays.get(server).cloned() else {
+                let news = News::Failed("it has no account");
+                return self.prober.handle(self.now(), Input::Relay { relay, news });
+            };
+            let (wishes, inbox) = mpsc::channel(QUEUE);
+            self.relays.push(wishes);
+            let way =
+                vantage::Way { bind: self.options.bind.clone(), tls: self.options.tls.clone() };
+            self.allocations.spawn(vantage::live(relay, server, way, inbox, self.events.clone()));
+        } else if let Some(wishes) = self.relays.get(relay.0) {
+            // what does not fit, or comes too late, is lost as on any other way
+            let _lost = wishes.try_send(wish);
+        }
+    }
+
+    /// Waits until the allocations are given back: servers count them.
+    async fn give_back(&mut self, inbox: &mut mpsc::Receiver<Event>) {
+        self.relays.clear();
+        inbox.close();
+        while self.allocations.join_next().await.is_some() {}
     }
 
     fn open(&mut self, id: SocketId, toward: SocketAddr, fixed: bool) {
@@ -185,6 +226,9 @@ impl Driver {
             Event::Udp { socket, heard: Heard::Icmp(error) } => {
                 let IcmpError { to, offender, kind } = *error;
                 self.prober.handle(now, Input::Icmp { socket: *socket, to, offender, kind });
+            }
+            Event::Relay { relay, told } => {
+                self.prober.handle(now, Input::Relay { relay: *relay, news: told.news() });
             }
             Event::Tcp { tcp, bytes } => {
                 self.prober.handle(now, Input::Tcp { tcp: *tcp, bytes: bytes.as_deref() });

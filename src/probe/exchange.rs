@@ -5,7 +5,8 @@ use super::record::{
     IcmpError, Outcome, Record, Rejected, RejectedWhy, ServerRecord, SocketRecord, Transaction, Via,
 };
 use super::transaction::{self, Live, Role, Schedule, ms};
-use super::{Config, Output, SocketId, TcpId};
+use super::vantage::Allocation;
+use super::{Config, Output, RelayId, SocketId, TcpId, Wish};
 use crate::ground::icmp::IcmpKind;
 use crate::stun::{self, Change, Message, Request, TransactionId};
 use rand::rngs::StdRng;
@@ -33,6 +34,9 @@ pub(super) struct Exchange {
     rng: StdRng,
     pub budget: Duration,
     fixed: bool,
+    /// TURN servers, as configured.
+    pub relays: Vec<(String, SocketAddr)>,
+    pub allocations: Vec<Allocation>,
     pub stopped: bool,
     pub done: bool,
 }
@@ -54,6 +58,9 @@ pub(super) struct Planned {
     pub expected_from: SocketAddr,
     pub change: Change,
     pub response_port: Option<u16>,
+    pub via: Via,
+    /// The allocation that it goes to or comes from.
+    pub relay: Option<usize>,
     pub schedule: Schedule,
     pub not_before: Duration,
 }
@@ -78,6 +85,8 @@ impl Exchange {
             rng: StdRng::from_seed(seed),
             budget: config.budget,
             fixed: config.fixed,
+            relays: config.relays,
+            allocations: Vec::new(),
             stopped: false,
             done: false,
         }
@@ -194,7 +203,7 @@ impl Exchange {
         self.rng.fill_bytes(&mut id);
         let request = Request { change: planned.change, response_port: planned.response_port };
         let index = self.record.transactions.len();
-        let tcp = planned.role == Role::Tcp;
+        let tcp = planned.via == Via::Tcp;
         self.record.transactions.push(Transaction {
             id: format!("t{}", index + 1),
             socket: if tcp {
@@ -204,7 +213,7 @@ impl Exchange {
             },
             about: planned.server,
             server: planned.to,
-            via: if tcp { Via::Tcp } else { Via::Udp },
+            via: planned.via,
             change: planned.change,
             response_port: planned.response_port,
             expected_from: planned.expected_from,
@@ -220,8 +229,12 @@ impl Exchange {
             role: planned.role,
             server: planned.server,
             socket: planned.socket,
+            relay: planned.relay,
             id,
-            bytes: stun::encode_request(id, request),
+            bytes: match planned.via {
+                Via::Udp | Via::Tcp => stun::encode_request(id, request),
+                Via::ToRelay | Via::FromRelay => stun::encode_indication(id),
+            },
             schedule: planned.schedule,
             due: None,
             settled: false,
@@ -240,10 +253,10 @@ impl Exchange {
             return;
         }
         live.sent(self.now, transaction);
-        self.out.push_back(Output::Send {
-            socket: SocketId(live.socket),
-            to: transaction.server,
-            bytes: live.bytes.clone(),
+        let (to, bytes) = (transaction.server, live.bytes.clone());
+        self.out.push_back(match live.relay.filter(|_| transaction.via == Via::FromRelay) {
+            Some(relay) => Output::Relay { relay: RelayId(relay), wish: Wish::Send { to, bytes } },
+            None => Output::Send { socket: SocketId(live.socket), to, bytes },
         });
     }
 
@@ -298,7 +311,7 @@ impl Exchange {
             Ok(message) => Some(message.id),
             Err((id, _)) => *id,
         };
-        let known = id.and_then(|id| self.by_id.get(&id)).copied();
+        let known = id.and_then(|id| self.transaction_of(id));
         let Some(index) = known.or_else(|| self.expects(socket, from)) else {
             self.record.strays = self.record.strays.saturating_add(1);
             return;
@@ -354,10 +367,23 @@ impl Exchange {
         })
     }
 
+    /// The transaction that has this id.
+    pub fn transaction_of(&self, id: TransactionId) -> Option<usize> {
+        self.by_id.get(&id).copied()
+    }
+
     /// An answer ends the wait, and so does a refusal that no further try would change.
-    fn settle_on_news(&mut self, index: usize) {
+    pub fn settle_on_news(&mut self, index: usize) {
         let t = &self.record.transactions[index];
-        let by_hand = matches!(self.live[index].role, Role::Heartbeat | Role::HeartbeatAgain);
+        let by_hand = matches!(
+            self.live[index].role,
+            Role::Heartbeat
+                | Role::HeartbeatAgain
+                | Role::RelayFirstBeat
+                | Role::RelaySecondBeat
+                | Role::RelayControl
+                | Role::RelayControlOther
+        );
         let hopeless = t.rejected.iter().any(|r| {
             let damaged = matches!(r.why, RejectedWhy::Malformed | RejectedWhy::WrongId);
             r.from == t.server && r.code != Some(500) && !damaged

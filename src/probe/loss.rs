@@ -31,7 +31,7 @@ impl Sample {
 /// younger than `slack` ms and unanswered is still on its way and does not count.
 #[must_use]
 pub fn sample(record: &Record, about: usize, now: f64, slack: f64) -> Sample {
-    let plain = |t: &&Transaction| t.about == about && t.via == Via::Udp && !t.change.any();
+    let plain = |t: &&Transaction| t.about == about && t.via != Via::Tcp && !t.change.any();
     let mut sample = Sample::default();
     let copies = copies(record, about);
     let rtt = rtt(record, about).unwrap_or(0.0);
@@ -96,7 +96,7 @@ pub fn rtt(record: &Record, about: usize) -> Option<f64> {
     record
         .transactions
         .iter()
-        .filter(|t| t.about == about && t.via == Via::Udp)
+        .filter(|t| t.about == about && t.via != Via::Tcp)
         .filter_map(|t| Some(t.received.as_ref()?.at - t.sent.first()?))
         .min_by(f64::total_cmp)
 }

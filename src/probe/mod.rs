@@ -11,6 +11,7 @@ mod plan;
 mod prober;
 pub mod record;
 mod transaction;
+mod vantage;
 
 pub use prober::Prober;
 
@@ -26,11 +27,18 @@ pub struct SocketId(pub usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TcpId(pub usize);
 
+/// An allocation of the driver's on a TURN server, named by the prober: the n-th that it asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RelayId(pub usize);
+
 /// What to probe. All servers are of one address family: one prober is one path.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The servers, the user's own first, each URI with the address it resolved to.
     pub servers: Vec<(String, SocketAddr)>,
+    /// TURN servers that may be used as vantage points where the servers leave something open, each
+    /// URI with the address it resolved to. The driver knows how they let it in.
+    pub relays: Vec<(String, SocketAddr)>,
     /// The longest that the run may take.
     pub budget: Duration,
     /// The mapping socket has a port of the user's choice.
@@ -72,12 +80,64 @@ pub enum Output {
         /// How long to wait for the answer.
         patience: Duration,
     },
+    /// Do this with an allocation; what comes of it is told by [`Input::Relay`].
+    Relay {
+        /// The allocation.
+        relay: RelayId,
+        /// What to do.
+        wish: Wish,
+    },
     /// New facts can be judged: something worth showing was learned.
     Progress,
     /// Nothing to do before this time, or until an input arrives.
     Wait(Duration),
     /// The run is over; close everything.
     Done,
+}
+
+/// What the prober wants of an allocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Make it, on the n-th of [`Config::relays`], over TCP or TLS where that can be: a NAT whose
+    /// filter belongs to the whole host knows a relay that was reached over UDP.
+    Open {
+        /// The server.
+        server: usize,
+    },
+    /// Ask for a permission for this address (RFC 8656 section 9).
+    Permit(IpAddr),
+    /// Send a datagram from the relayed address.
+    Send {
+        /// The peer.
+        to: SocketAddr,
+        /// The datagram.
+        bytes: Vec<u8>,
+    },
+}
+
+/// What became of an allocation.
+#[derive(Debug, Clone, Copy)]
+pub enum News<'a> {
+    /// It stands.
+    Open {
+        /// The relayed address.
+        relayed: SocketAddr,
+        /// The server was reached over UDP.
+        udp: bool,
+    },
+    /// It does not, or no longer: why.
+    Failed(&'a str),
+    /// The permission for this address is there.
+    Permitted(IpAddr),
+    /// The server refuses it: why.
+    Refused(IpAddr, &'a str),
+    /// A datagram came to the relayed address.
+    Data {
+        /// Who sent it, as the relay saw it.
+        from: SocketAddr,
+        /// The datagram.
+        bytes: &'a [u8],
+    },
 }
 
 /// What happened outside, told to the prober.
@@ -124,6 +184,13 @@ pub enum Input<'a> {
         tcp: TcpId,
         /// The datagram or message.
         bytes: Option<&'a [u8]>,
+    },
+    /// Something became of an allocation.
+    Relay {
+        /// The allocation.
+        relay: RelayId,
+        /// What.
+        news: News<'a>,
     },
     /// The time of the last `Wait` has come.
     Tick,

@@ -64,6 +64,7 @@ impl Prober {
             Input::Datagram { socket, from, bytes } => exchange.datagram(socket, from, bytes),
             Input::Icmp { socket, to, offender, kind } => exchange.icmp(socket, to, offender, kind),
             Input::Tcp { tcp, bytes } => exchange.tcp(tcp, bytes),
+            Input::Relay { relay, news } => exchange.relay(relay, news),
             Input::Tick => {}
             Input::Stop => exchange.stopped = true,
         }

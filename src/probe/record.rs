@@ -21,13 +21,31 @@ pub struct ServerRecord {
     /// the user named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_by: Option<SocketAddr>,
+    /// It is a TURN server, asked for relayed addresses to send and receive from; none for a STUN
+    /// server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<RelayRecord>,
+}
+
+/// What a TURN server gave to observe from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(test, serde(deny_unknown_fields))]
+pub struct RelayRecord {
+    /// The relayed addresses.
+    pub relayed: Vec<SocketAddr>,
+    /// It was reached over UDP, so that a filter may know its address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub udp: bool,
+    /// Why it was of no use, safe to print.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 impl ServerRecord {
     /// A server that the user named.
     #[must_use]
     pub const fn new(uri: String, address: SocketAddr) -> Self {
-        Self { uri, address, sent_by: None }
+        Self { uri, address, sent_by: None, relay: None }
     }
 }
 
@@ -68,6 +86,10 @@ pub enum Via {
     Udp,
     /// TCP: only to learn whether the server lives.
     Tcp,
+    /// UDP from the socket to a relayed address of ours: what came there is told by the relay.
+    ToRelay,
+    /// UDP from a relayed address of ours ([`Transaction::expected_from`]) to the socket's mapping.
+    FromRelay,
 }
 
 /// One transaction: one id, sent once or more.

@@ -1,7 +1,7 @@
 //! One transaction in flight: when it is sent again, and which answers count (RFC 8489 section
 //! 6.2, RFC 5780 section 4).
 
-use super::record::{Outcome, Rejected, RejectedWhy, Reply, Transaction};
+use super::record::{Outcome, Rejected, RejectedWhy, Reply, Transaction, Via};
 use crate::stun::{self, BINDING, Class, Message, TransactionId};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -47,6 +47,30 @@ pub(super) enum Role {
     Extra,
     /// Does the server live, over TCP?
     Tcp,
+    /// The plain request of the socket that a relay shall send to.
+    RelayContact,
+    /// From the relay to that socket, which has not sent there.
+    RelayFirst,
+    /// A plain request repeated beside it.
+    RelayFirstBeat,
+    /// That socket's own flow to the relay.
+    RelayOwn,
+    /// From another port of the relay to the mapping of that flow.
+    RelaySecond,
+    /// A plain request repeated beside it.
+    RelaySecondBeat,
+    /// That socket's own flow to the other port of the relay.
+    RelayOther,
+    /// From the relay through the way that the own flow opened.
+    RelayControl,
+    /// The same from its other port.
+    RelayControlOther,
+    /// A mapping socket's request to the server, before it sends to the relay.
+    RelayMapServer,
+    /// The same socket to the relay.
+    RelayMap,
+    /// The same socket to the relay's other port.
+    RelayMapOther,
 }
 
 /// When a transaction is sent again.
@@ -67,6 +91,8 @@ pub(super) struct Live {
     pub role: Role,
     pub server: usize,
     pub socket: usize,
+    /// The allocation that it goes to or comes from.
+    pub relay: Option<usize>,
     pub id: TransactionId,
     pub bytes: Vec<u8>,
     pub schedule: Schedule,
@@ -150,6 +176,16 @@ pub(super) fn take(
     }
 }
 
+/// Records that a datagram of the socket came to a relayed address, from `mapped`.
+pub(super) fn relayed(t: &mut Transaction, now: Duration, mapped: SocketAddr, message: &Message) {
+    if t.received.is_some() {
+        t.again.push(ms(now));
+    } else {
+        t.received = Some(reply(ms(now), t.server, mapped, message));
+        t.outcome = Outcome::Answered;
+    }
+}
+
 /// The attributes that a 420 did not understand.
 fn unknown(message: &Message) -> Option<String> {
     let names: Vec<String> =
@@ -173,6 +209,14 @@ fn weigh(
 ) -> Result<SocketAddr, RejectedWhy> {
     if message.method != BINDING {
         return Err(RejectedWhy::WrongClass);
+    }
+    if t.via == Via::FromRelay {
+        let right = message.class == Class::Indication && right_socket;
+        return match (right, from == t.expected_from) {
+            (false, _) => Err(RejectedWhy::WrongClass),
+            (_, false) => Err(RejectedWhy::WrongSource),
+            _ => Ok(t.server),
+        };
     }
     match message.class {
         Class::Success => {}

@@ -91,6 +91,7 @@ impl Report {
                     uri: s.uri.clone(),
                     address: s.address,
                     sent_by: s.sent_by,
+                    relay: s.relay.clone(),
                 })
                 .collect(),
             sockets: self
@@ -154,6 +155,7 @@ fn server((server, judged): (ServerRecord, ServerJudgement)) -> Server {
         uri: server.uri,
         address: server.address,
         sent_by: server.sent_by,
+        relay: server.relay,
         standing: Some(judged.standing),
         summary: (judged.standing != Standing::Answers).then_some(judged.short),
         #[allow(clippy::cast_precision_loss)] // microseconds of a round trip

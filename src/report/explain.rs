@@ -101,9 +101,17 @@ fn transaction(t: &Transaction) -> String {
         (false, true) => " asking for an answer from the other port",
         (false, false) => "",
     };
-    let via = if t.via == Via::Tcp { " over TCP" } else { "" };
+    let via = match t.via {
+        Via::Udp => String::new(),
+        Via::Tcp => " over TCP".to_owned(),
+        Via::ToRelay => " (a relayed address)".to_owned(),
+        Via::FromRelay => format!(" from the relayed address {}", t.expected_from),
+    };
     let first = t.sent.first().copied().unwrap_or_default();
     let end = match (&t.received, t.outcome) {
+        (Some(reply), _) if t.via == Via::FromRelay => {
+            format!("it came in after {:.1} ms", reply.at - first)
+        }
         (Some(reply), _) => {
             format!(
                 "answered from {} after {:.1} ms: you are {}",

@@ -39,7 +39,7 @@ pub use view::{Axis, FactView, Status};
 use crate::ground::finding::Finding;
 use crate::nat::Facts;
 use crate::probe::judge::Standing;
-use crate::probe::record::{SocketRecord, Transaction};
+use crate::probe::record::{RelayRecord, SocketRecord, Transaction};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -121,6 +121,9 @@ pub struct Server {
     /// The server that sent us there (300 Try Alternate); none for those that the user named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_by: Option<SocketAddr>,
+    /// It is a TURN server that the NAT was seen from; none for a STUN server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<RelayRecord>,
     /// What became of the questions to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<Standing>,

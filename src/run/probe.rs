@@ -8,6 +8,7 @@ use crate::net::{self, NetError, Stop};
 use crate::probe::record::Record;
 use crate::report::{Family, Report};
 use crate::stun::uri::Uri;
+use crate::turn::Server;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
@@ -71,13 +72,20 @@ pub async fn probe(
     let clock = Instant::now();
     on_progress(Progress::Doing("looking up the servers"));
     let mut findings = Vec::new();
-    let found = names::look_up(&config.servers, config.budget, stop.clone(), &mut findings).await;
-    let groups = names::group(&config.ways, &found, &mut findings);
+    let found = names::look_up(&config.servers, config.budget, stop.clone(), &mut findings);
+    let (found, relays) =
+        futures_util::join!(found, config.relays.found(&config.ways, config.budget));
+    let mut groups = names::group(&config.ways, &found, &mut findings);
+    if groups.is_empty() {
+        // a TURN server is a STUN server too (RFC 8656 section 3)
+        let asked = relays.iter().map(|r| (format!("stun:{}", r.address), vec![r.address]));
+        groups = names::group(&config.ways, &asked.collect::<Vec<_>>(), &mut findings);
+    }
     if groups.is_empty() {
         return Err(nobody(config, &findings));
     }
     on_progress(Progress::Doing("measuring"));
-    let runs = run_paths(config, &groups, &stop, on_progress).await;
+    let runs = run_paths(config, &groups, &relays, &stop, on_progress).await;
     // Afterwards: a relay's address may be a server's other address, which nothing may touch
     // before filtering is known.
     let mut tried = Vec::new();
@@ -106,6 +114,7 @@ pub async fn probe(
 async fn run_paths(
     config: &Config,
     groups: &[Group],
+    relays: &[Server],
     stop: &Stop,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Vec<(Family, Result<Record, NetError>)> {
@@ -113,8 +122,16 @@ async fn run_paths(
     let ways = &config.ways;
     let one = async |(family, servers): &Group| {
         let fixed = ways.port().is_some();
-        let path = crate::probe::Config { servers: servers.clone(), budget: config.budget, fixed };
-        let options = net::probe::Options { bind: ways.by().cloned(), port: ways.port() };
+        let of_family = relays.iter().filter(|relay| Family::of(&relay.address) == *family);
+        let relays: Vec<Server> = of_family.cloned().collect();
+        let path = crate::probe::Config {
+            servers: servers.clone(),
+            relays: relays.iter().map(|relay| (relay.uri.clone(), relay.address)).collect(),
+            budget: config.budget,
+            fixed,
+        };
+        let (bind, tls) = (ways.by().cloned(), config.relays.tls.clone());
+        let options = net::probe::Options { bind, port: ways.port(), relays, tls };
         let mut learned =
             |record: &Record| on_progress.borrow_mut()(Progress::Learned(*family, record));
         (*family, net::probe::run(path, &options, stop.clone(), &mut learned).await)

@@ -62,6 +62,13 @@ impl Relays {
         Ok(self.server(uri, *address.ok_or_else(none)?))
     }
 
+    /// Those whose address was found in time.
+    pub(super) async fn found(&self, ways: &Ways, budget: Duration) -> Vec<Server> {
+        let deadline = Instant::now() + budget;
+        let all = self.servers.iter().map(|uri| self.find(uri, ways, deadline));
+        futures_util::future::join_all(all).await.into_iter().flatten().collect()
+    }
+
     fn server(&self, uri: &Uri, address: std::net::SocketAddr) -> Server {
         let name = match &uri.host {
             Host::Ip(ip) => ip.to_string(),

@@ -13,6 +13,7 @@ pub mod peers;
 mod queue;
 mod relay;
 pub mod server;
+pub mod vantage;
 mod world;
 
 pub use world::{Failure, Outcome, World};

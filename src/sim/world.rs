@@ -6,10 +6,11 @@ use super::link::Link;
 use super::nat::NatBox;
 use super::queue::Queue;
 use super::server::{Emit, Fault, ServerSpec, StunServer};
+use super::vantage::{Done, RelaySpec, Told, Vantage};
 use crate::ground::icmp::IcmpKind;
 use crate::nat::{NatSpec, Translation};
 use crate::probe::record::Record;
-use crate::probe::{Config, Input, Output, Prober, SocketId, TcpId};
+use crate::probe::{Config, Input, Output, Prober, RelayId, SocketId, TcpId, Wish};
 use crate::stun::{address::PLAIN, types};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -40,6 +41,8 @@ pub struct World {
     pub refuses: bool,
     /// The servers, in the order they are given to the prober.
     pub servers: Vec<ServerSpec>,
+    /// A TURN server that the prober may observe from.
+    pub relay: Option<RelaySpec>,
     /// The prober's budget.
     pub budget: Duration,
 }
@@ -94,6 +97,10 @@ enum Event {
     Home(Packet),
     /// A TCP exchange ended.
     Tcp(TcpId, Option<Vec<u8>>),
+    /// The host hears of an allocation.
+    Told(RelayId, Told),
+    /// A relay sends.
+    Relayed(SocketAddr, SocketAddr, Vec<u8>),
 }
 
 /// A world in motion.
@@ -102,6 +109,7 @@ struct Run<'a> {
     rng: StdRng,
     boxes: Vec<NatBox>,
     servers: Vec<StunServer>,
+    relay: Option<Vantage>,
     queue: Queue<Event>,
     /// Local endpoint → socket.
     sockets: HashMap<SocketAddr, SocketId>,
@@ -151,6 +159,7 @@ impl<'a> Run<'a> {
             rng,
             boxes,
             servers,
+            relay: world.relay.clone().map(Vantage::new),
             queue: Queue::new(),
             sockets: HashMap::new(),
             locals: HashMap::new(),
@@ -162,7 +171,10 @@ impl<'a> Run<'a> {
             let primary = server.spec.primary;
             (format!("stun:{primary}"), primary)
         });
-        let config = Config { servers: servers.collect(), budget: self.world.budget, fixed: false };
+        let relay = self.world.relay.iter();
+        let relays = relay.map(|r| (format!("turn:{}", r.server), r.server)).collect();
+        let config =
+            Config { servers: servers.collect(), budget: self.world.budget, fixed: false, relays };
         let mut prober = Prober::new(config, self.rng.random());
         let end = self.world.budget + Duration::from_secs(1);
         let (mut now, mut polls) = (Duration::ZERO, 0);
@@ -186,6 +198,7 @@ impl<'a> Run<'a> {
                 Output::Tcp { tcp, to, bytes, patience } => {
                     self.connect(now, tcp, to, &bytes, patience);
                 }
+                Output::Relay { relay, wish } => self.wish(now, relay, wish),
                 Output::Progress => {}
                 Output::Wait(until) => {
                     if until > end || now > end {
@@ -212,6 +225,13 @@ impl<'a> Run<'a> {
                 Event::Tcp(tcp, bytes) => {
                     prober.handle(at, Input::Tcp { tcp, bytes: bytes.as_deref() });
                     return at;
+                }
+                Event::Told(relay, told) => {
+                    prober.handle(at, Input::Relay { relay, news: told.news() });
+                    return at;
+                }
+                Event::Relayed(src, dst, bytes) => {
+                    self.reply(at, src, dst, &Payload::Datagram(bytes));
                 }
                 Event::Out(src, dst, bytes) => self.outbound(at, src, dst, &bytes),
                 Event::Served(src, dst, bytes) => self.serve(at, src, dst, &bytes),
@@ -270,6 +290,26 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What the host wishes of an allocation; what comes of it takes a round trip at the least.
+    fn wish(&mut self, now: Duration, relay: RelayId, wish: Wish) {
+        let lan = self.world.lan[0].delay + self.world.lan[1].delay;
+        let Some(vantage) = &mut self.relay else { return };
+        let there = now + lan + vantage.spec.up.delay;
+        let back = there + vantage.spec.down.delay;
+        if let (Wish::Open { .. }, true) = (&wish, vantage.spec.udp) {
+            // the TURN client's own flow, which every filter on the way sees
+            let (to, from) = (vantage.spec.server, SocketAddr::new(INSIDE.into(), 5000));
+            self.boxes.iter_mut().try_fold(from, |src, layer| layer.outbound(now, src, to));
+        }
+        match vantage.wish(relay, wish) {
+            Done::Told(told) => self.queue.at(back, Event::Told(relay, told)),
+            Done::Send { from, to, bytes } => {
+                self.queue.at(there, Event::Relayed(from, to, bytes));
+            }
+            Done::Nothing => {}
+        }
+    }
+
     /// The links to and from an address, `None` when it leads nowhere.
     fn way(&self, ip: IpAddr) -> Option<(Link, Link)> {
         let of = |server: &StunServer| {
@@ -282,7 +322,9 @@ impl<'a> Run<'a> {
             return self.servers.first().map(of);
         }
         let knows = |s: &&StunServer| s.spec.primary.ip() == ip || s.spec.alternate.ip() == ip;
-        self.servers.iter().find(knows).map(of)
+        let relay = self.relay.iter().find(|relay| relay.is_at(ip));
+        let relay = relay.map(|relay| (relay.spec.up, relay.spec.down));
+        self.servers.iter().find(knows).map(of).or(relay)
     }
 
     fn serve(&mut self, now: Duration, src: SocketAddr, dst: SocketAddr, bytes: &[u8]) {
@@ -290,6 +332,11 @@ impl<'a> Run<'a> {
             if let Some(bytes) = super::binding(src, bytes) {
                 self.reply(now, dst, src, &Payload::Datagram(bytes));
             }
+            return;
+        }
+        if let Some((relay, told)) = self.relay.as_ref().and_then(|r| r.hears(src, dst, bytes)) {
+            let back = self.relay.as_ref().map_or(Duration::ZERO, |r| r.spec.down.delay);
+            self.queue.at(now + back + self.world.lan[1].delay, Event::Told(relay, told));
             return;
         }
         let emits = self.servers.iter_mut().find_map(|server| {

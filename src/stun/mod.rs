@@ -7,6 +7,7 @@ mod damage_tests;
 mod layout;
 mod patience;
 mod read;
+mod request;
 pub mod responder;
 mod strict;
 #[cfg(test)]
@@ -19,10 +20,11 @@ mod writer;
 pub use method::BINDING;
 pub use patience::Patience;
 pub use read::{Defect, ReadError, read, read_damaged};
+pub use request::{Request, encode_indication, encode_request};
 pub use strict::{Key, Login, Strict, random_id};
 /// What rice-proto and turn-client-proto are given packets in.
 pub(crate) use turn_client_proto::api::Transmit;
-pub use write::{ErrorResponse, Request, Success, encode_error, encode_request, encode_success};
+pub use write::{ErrorResponse, Success, encode_error, encode_success};
 pub use writer::Writer;
 
 use std::net::SocketAddr;

@@ -6,9 +6,7 @@ use super::{
 };
 use proptest::prelude::*;
 use std::net::{IpAddr, SocketAddr};
-use stun_rs::attributes::discovery::{
-    ChangeRequest, ChangeRequestFlags, OtherAddress, Padding, ResponseOrigin, ResponsePort,
-};
+use stun_rs::attributes::discovery::{OtherAddress, Padding, ResponseOrigin};
 use stun_rs::attributes::stun::{
     ErrorCode, Fingerprint, MappedAddress, Software, UnknownAttributes,
     XorMappedAddress as XorMapped,
@@ -33,22 +31,6 @@ fn encoded(message: StunMessageBuilder) -> Vec<u8> {
     let length = encoder.encode(&mut out, &message.build()).expect("it fits");
     out.truncate(length);
     out
-}
-
-fn request_of_stun_rs(id: [u8; 12], request: Request) -> Vec<u8> {
-    let mut message = of_stun_rs(id, MessageClass::Request);
-    let wanted = [
-        (request.change.ip, ChangeRequestFlags::ChangeIp),
-        (request.change.port, ChangeRequestFlags::ChangePort),
-    ];
-    if request.change.any() {
-        let flags = wanted.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag).collect();
-        message = message.with_attribute(ChangeRequest::new(Some(flags)));
-    }
-    if let Some(port) = request.response_port {
-        message = message.with_attribute(ResponsePort::from(port));
-    }
-    encoded(message)
 }
 
 fn success_of_stun_rs(id: [u8; 12], response: &Success<'_>) -> Vec<u8> {
@@ -125,12 +107,6 @@ proptest! {
         prop_assert_eq!(ours.fingerprint, fingerprint.then_some(true));
         prop_assert_eq!(ours.padding, padding);
         prop_assert!(ours.defects.is_empty(), "{:?}", ours.defects);
-    }
-
-    #[test]
-    fn a_request_is_byte_for_byte_that_of_stun_rs(id in any::<[u8; 12]>(), ip: bool, port: bool, rp in any::<Option<u16>>()) {
-        let request = Request { change: Change { ip, port }, response_port: rp };
-        prop_assert_eq!(encode_request(id, request), request_of_stun_rs(id, request));
     }
 
     #[test]

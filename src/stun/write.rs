@@ -1,16 +1,7 @@
-//! Binding messages: requests, and what a server answers.
+//! What a server answers to a Binding request.
 
-use super::{BINDING, Change, Class, TransactionId, Writer, types};
+use super::{BINDING, Class, TransactionId, Writer, types};
 use std::net::SocketAddr;
-
-/// A Binding request to encode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Request {
-    /// CHANGE-REQUEST, left out when it asks for nothing.
-    pub change: Change,
-    /// RESPONSE-PORT.
-    pub response_port: Option<u16>,
-}
 
 /// A Binding success response to encode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,22 +42,6 @@ pub struct ErrorResponse<'a> {
 
 /// Longest SOFTWARE written here, in bytes (RFC 8489 section 14.14).
 const LONGEST_SOFTWARE: usize = 509;
-
-/// The bytes of a Binding request.
-#[must_use]
-pub fn encode_request(id: TransactionId, request: Request) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut write = Writer::new(Class::Request, BINDING, id, &mut out);
-    let Change { ip, port } = request.change;
-    if request.change.any() {
-        let flags = u8::from(ip) << 2 | u8::from(port) << 1;
-        write.attribute(types::CHANGE_REQUEST, &[0, 0, 0, flags]);
-    }
-    if let Some(port) = request.response_port {
-        write.attribute(types::RESPONSE_PORT, &port.to_be_bytes());
-    }
-    out
-}
 
 /// The bytes of a Binding success response, into `out` (cleared first).
 pub fn encode_success(id: TransactionId, response: &Success<'_>, out: &mut Vec<u8>) {

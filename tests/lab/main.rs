@@ -18,6 +18,8 @@ mod plain;
 mod rules;
 #[cfg(target_os = "linux")]
 mod soak;
+#[cfg(target_os = "linux")]
+mod vantage;
 
 #[cfg(target_os = "linux")]
 #[path = "../suite/support/mod.rs"]
@@ -39,5 +41,6 @@ fn main() -> std::process::ExitCode {
         test("plain", Place::Lab, plain::run),
         test("rules", Place::Lab, rules::run),
         test("soak", Place::Here, soak::run),
+        test("vantage", Place::LabWith(vantage::need), vantage::run),
     ])
 }

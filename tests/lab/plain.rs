@@ -111,7 +111,8 @@ async fn ask(client: &Namespace, asked: Asked) -> Result<(Facts, Duration), Stri
     let servers = asked.servers().into_iter().map(|a| (format!("stun:{a}"), a)).collect();
     let probing = client.submit(move || async move {
         let began = Instant::now();
-        let config = Config { servers, budget: Duration::from_secs(20), fixed: false };
+        let config =
+            Config { servers, budget: Duration::from_secs(20), fixed: false, relays: Vec::new() };
         let record = probe::run(config, &probe::Options::default(), stop, &mut |_| {}).await;
         record.map(|record| (record, began.elapsed())).map_err(text)
     });

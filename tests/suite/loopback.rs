@@ -18,7 +18,8 @@ fn sites(port: u16) -> Sites {
 }
 
 async fn observe(servers: Vec<(String, SocketAddr)>) -> natscope::probe::record::Record {
-    let config = Config { servers, budget: Duration::from_secs(10), fixed: false };
+    let config =
+        Config { servers, budget: Duration::from_secs(10), fixed: false, relays: Vec::new() };
     let stopped = Stop::new();
     probe::run(config, &probe::Options::default(), stopped, &mut |_| {}).await.expect("it runs")
 }

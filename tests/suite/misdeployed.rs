@@ -45,6 +45,7 @@ fn world(translated: bool, servers: Vec<ServerSpec>) -> World {
         alg: false,
         refuses: false,
         servers,
+        relay: None,
         budget: Duration::from_secs(10),
     }
 }

@@ -109,6 +109,7 @@ pub fn probe(client: &Namespace, stop: Stop) -> Submitted<Probed> {
             servers: vec![(SERVER_URI.to_owned(), server()), (SECOND_URI.to_owned(), second())],
             budget: BUDGET,
             fixed: false,
+            relays: Vec::new(),
         };
         let record = probe::run(config, &probe::Options::default(), stop, &mut |_| {})
             .await

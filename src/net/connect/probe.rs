@@ -24,9 +24,14 @@ pub(super) fn start(config: &Config, stop: &Stop) -> Probing {
     let stop = stop.child_token();
     let start = |servers: &Vec<(String, std::net::SocketAddr)>| {
         let budget = BUDGET.min(config.budget);
-        let wanted = crate::probe::Config { servers: servers.clone(), budget, fixed: false };
+        let wanted = crate::probe::Config {
+            servers: servers.clone(),
+            budget,
+            fixed: false,
+            relays: Vec::new(),
+        };
         // the connection itself has the port that the user may have named
-        let options = probe::Options { bind: config.ice.bind.clone(), port: None };
+        let options = probe::Options { bind: config.ice.bind.clone(), ..probe::Options::default() };
         let stopping = stop.clone();
         tokio::spawn(async move { probe::run(wanted, &options, stopping, &mut |_| {}).await })
     };

@@ -2,6 +2,7 @@
 //! that cannot be this host's, or that something before the server explains, shows nothing of a
 //! NAT, and then no answer of that server is used.
 
+use super::view::from_here;
 use crate::ground::address::{Reach, reach, same_range};
 use crate::ground::finding::Id;
 use crate::probe::record::{Outcome, Record, Rejected, RejectedWhy, Reply, Transaction, Via};
@@ -44,7 +45,7 @@ pub(super) fn doubts(record: &Record) -> Vec<Option<Doubt>> {
 pub(super) fn counted(record: &Record, doubts: &[Option<Doubt>]) -> Record {
     let mut record = record.clone();
     let doubted = |t: &&mut Transaction| {
-        t.via == Via::Udp && doubts.get(t.about).is_some_and(Option::is_some)
+        t.via != Via::Tcp && doubts.get(t.about).is_some_and(Option::is_some)
     };
     for t in record.transactions.iter_mut().filter(doubted) {
         if let Some(Reply { at, from, .. }) = t.received.take() {
@@ -94,12 +95,10 @@ fn answers(
     record: &Record,
     about: usize,
 ) -> impl Iterator<Item = (&Transaction, &Reply, SocketAddr)> {
-    record.transactions.iter().filter(move |t| t.about == about && t.via == Via::Udp).filter_map(
-        |t| {
-            let local = record.sockets.iter().find(|s| s.id == t.socket)?.local;
-            Some((t, t.received.as_ref()?, plain(local)))
-        },
-    )
+    record.transactions.iter().filter(move |t| t.about == about && from_here(t)).filter_map(|t| {
+        let local = record.sockets.iter().find(|s| s.id == t.socket)?.local;
+        Some((t, t.received.as_ref()?, plain(local)))
+    })
 }
 
 /// A doubt that one answer alone raises.

@@ -5,7 +5,7 @@ use super::view::{Mapped, View, first_sent, ids};
 use crate::ground::fact::Fact;
 use crate::nat::{Allocation, Mapping};
 use crate::probe::loss;
-use crate::probe::record::Transaction;
+use crate::probe::record::{Transaction, Via};
 use std::collections::BTreeMap;
 
 /// Two new mappings this close together do not look random, in ports.
@@ -102,16 +102,16 @@ pub(super) fn early_packet_poisoning(view: View<'_>, mapping: &Fact<Mapping>) ->
         _ => return Fact::not_tested("it shows only beside a known mapping"),
     }
     for own in view.plain().filter(|t| t.received.is_some()) {
-        let Some(early) = view.udp().find(|t| {
+        let Some(early) = view.transactions().find(|t| {
             t.socket == own.socket
-                && t.change.any()
+                && (t.change.any() || t.via == Via::FromRelay)
                 && t.expected_from == own.server
                 && first_sent(t) < first_sent(own)
                 && unasked(view, t)
         }) else {
             continue;
         };
-        let sent = early.received.is_some() || obeyed(view, early.change, early.expected_from);
+        let sent = early.received.is_some() || obeyed(view, early);
         let before = view
             .plain()
             .find(|t| t.socket == own.socket && first_sent(t) < first_sent(early))
@@ -139,11 +139,16 @@ pub(super) fn early_packet_poisoning(view: View<'_>, mapping: &Fact<Mapping>) ->
 }
 
 /// Whether nothing in this run had sent to where this answer was to come from, so that no filter,
-/// however shared, could know it.
+/// however shared, could know it; nor had when it came in after all, and made a session of its own.
 fn unasked(view: View<'_>, early: &Transaction) -> bool {
     let from = early.expected_from;
-    let touched = if early.change.ip { view.touched_ip(from.ip()) } else { view.touched(from) };
-    early.sent.last().is_some_and(|&last| last < touched)
+    let last = early.sent.last().copied().unwrap_or(f64::INFINITY);
+    let last = early.received.as_ref().map_or(last, |reply| reply.at.max(last));
+    if early.change.ip || early.via == Via::FromRelay {
+        !view.known_before(from.ip(), last)
+    } else {
+        last < view.touched(from)
+    }
 }
 
 /// Whether at least one of the answers to these tries came as far as the NAT, as good as surely.
@@ -155,8 +160,10 @@ fn surely_arrived(view: View<'_>, early: &Transaction) -> bool {
 }
 
 /// Whether the server was seen to obey this change elsewhere in the run.
-fn obeyed(view: View<'_>, change: crate::stun::Change, from: std::net::SocketAddr) -> bool {
-    view.udp().any(|t| t.change == change && t.expected_from == from && t.received.is_some())
+fn obeyed(view: View<'_>, early: &Transaction) -> bool {
+    view.transactions()
+        .filter(|t| t.via == early.via && t.change == early.change)
+        .any(|t| t.expected_from == early.expected_from && t.received.is_some())
 }
 
 /// Whether something on the path rewrites MAPPED-ADDRESS: an ALG, which XOR-MAPPED-ADDRESS was

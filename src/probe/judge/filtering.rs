@@ -5,7 +5,7 @@ use super::view::{View, first_sent, ids};
 use crate::ground::fact::{EvidenceId, Fact};
 use crate::nat::Filtering;
 use crate::probe::loss;
-use crate::probe::record::{RejectedWhy, Transaction};
+use crate::probe::record::{Record, RejectedWhy, Transaction, Via};
 use crate::stun::Change;
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ pub(super) const SILENCE_PROVEN: f64 = 3e-6;
 const ADDRESS: Change = Change { ip: true, port: false };
 
 /// What one kind of filter test showed.
-enum Test {
+pub(super) enum Test {
     /// The unsolicited answer came in.
     Pass(Vec<EvidenceId>),
     /// It did not, and the controls passed.
@@ -28,7 +28,7 @@ enum Test {
 }
 
 impl Test {
-    fn evidence(&self) -> &[EvidenceId] {
+    pub(super) fn evidence(&self) -> &[EvidenceId] {
         match self {
             Self::Pass(ids) | Self::Silent(ids) | Self::Unclear(_, ids) => ids,
             Self::Missing => &[],
@@ -36,7 +36,7 @@ impl Test {
     }
 
     /// Which filtering a test from another address leaves possible, or one from another port.
-    fn leaves(&self, from: From) -> &'static [Filtering] {
+    pub(super) fn leaves(&self, from: From) -> &'static [Filtering] {
         use Filtering::{AddressAndPortDependent, AddressDependent, EndpointIndependent};
         match (self, from) {
             (Self::Pass(_), From::Address) => &[EndpointIndependent],
@@ -50,7 +50,7 @@ impl Test {
 
 /// Where an unasked answer comes from: another address, or another port of the server's own.
 #[derive(Clone, Copy)]
-enum From {
+pub(super) enum From {
     Address,
     Port,
 }
@@ -59,12 +59,7 @@ enum From {
 pub(super) fn judge(view: View<'_>, about: usize) -> Fact<Filtering> {
     let elsewhere = surer(test(view, about, Change::BOTH), test(view, about, ADDRESS));
     let port = test(view, about, Change::PORT);
-    let left: Vec<Filtering> = elsewhere
-        .leaves(From::Address)
-        .iter()
-        .copied()
-        .filter(|f| port.leaves(From::Port).contains(f))
-        .collect();
+    let left = left(&elsewhere, &port);
     match left.as_slice() {
         [] => Fact::inconclusive(
             "another address and port came in unasked, another port of the same address did not: no known filter does that",
@@ -75,8 +70,14 @@ pub(super) fn judge(view: View<'_>, about: usize) -> Fact<Filtering> {
     }
 }
 
+/// What both kinds of test leave possible.
+pub(super) fn left(elsewhere: &Test, port: &Test) -> Vec<Filtering> {
+    let leaves = elsewhere.leaves(From::Address).iter().copied();
+    leaves.filter(|f| port.leaves(From::Port).contains(f)).collect()
+}
+
 /// Of the two tests from another address, the one that shows more.
-fn surer(both: Test, address: Test) -> Test {
+pub(super) fn surer(both: Test, address: Test) -> Test {
     let rank = |test: &Test| match test {
         Test::Pass(_) => 3,
         Test::Silent(_) => 2,
@@ -86,7 +87,7 @@ fn surer(both: Test, address: Test) -> Test {
     if rank(&address) > rank(&both) { address } else { both }
 }
 
-fn both_of(elsewhere: &Test, port: &Test) -> Vec<EvidenceId> {
+pub(super) fn both_of(elsewhere: &Test, port: &Test) -> Vec<EvidenceId> {
     ids(elsewhere.evidence().iter().chain(port.evidence()))
 }
 
@@ -173,7 +174,7 @@ fn test(view: View<'_>, about: usize, change: Change) -> Test {
 }
 
 /// Weighs a silence: refusals first, then each control.
-fn silence(view: View<'_>, about: usize, test: &Transaction) -> Test {
+pub(super) fn silence(view: View<'_>, about: usize, test: &Transaction) -> Test {
     let from = test.expected_from;
     let own = vec![test.id.clone()];
     if let Some(why) = refusal(test) {
@@ -183,7 +184,7 @@ fn silence(view: View<'_>, about: usize, test: &Transaction) -> Test {
         let why = format!("{from} answers nothing at all, so its silence shows nothing");
         return Test::Unclear(why, own);
     };
-    let Some((beat, true)) = heartbeat(view, test) else {
+    let Some((beat, true)) = heartbeat(view.record, test) else {
         let why = "the test's own socket did not keep working with the same mapping".to_owned();
         return Test::Unclear(why, own);
     };
@@ -195,8 +196,10 @@ fn silence(view: View<'_>, about: usize, test: &Transaction) -> Test {
     let needed = reply_ms.max(control_ms);
     let tries = test.sent.iter().filter(|&&sent| sent + needed <= end).count();
     let tries = u32::try_from(tries).unwrap_or(u32::MAX);
-    let chance = loss::sample(view.record, about, end, slack).chance_all_lost(tries);
-    let evidence = ids([&test.id, alive, beat, control]);
+    // what was lost on the way of the test, and on that of the plain requests beside it
+    let chance = |about| loss::sample(view.record, about, end, slack).chance_all_lost(tries);
+    let chance = chance(about).max(chance(beat.about));
+    let evidence = ids([&test.id, alive, &beat.id, control]);
     if chance > SILENCE_PROVEN {
         let why = format!(
             "{tries} tries for an answer from {from} stayed without one, but too much was lost on the way to be sure"
@@ -234,8 +237,13 @@ fn plain_answer(view: View<'_>, from: SocketAddr) -> Option<(&EvidenceId, f64)> 
 
 /// The plain request that ran beside the test from the same socket, and whether the mapping was
 /// the same as before the test.
-fn heartbeat<'a>(view: View<'a>, test: &Transaction) -> Option<(&'a EvidenceId, bool)> {
-    let of_socket = |t: &&Transaction| t.socket == test.socket && t.server == test.server;
+fn heartbeat<'a>(record: &'a Record, test: &Transaction) -> Option<(&'a Transaction, bool)> {
+    let view = View { record, about: None };
+    let relayed = test.via == Via::FromRelay;
+    let of_socket = |t: &&Transaction| {
+        let server = if relayed { t.via == Via::Udp } else { t.server == test.server };
+        t.socket == test.socket && server
+    };
     let before = view
         .plain()
         .filter(of_socket)
@@ -244,22 +252,25 @@ fn heartbeat<'a>(view: View<'a>, test: &Transaction) -> Option<(&'a EvidenceId, 
     view.plain()
         .filter(of_socket)
         .filter(|t| t.sent.last().is_some_and(|&last| last > first_sent(test)))
-        .find_map(|t| Some((&t.id, t.received.as_ref()?.mapped == before)))
+        .find_map(|t| Some((t, t.received.as_ref()?.mapped == before)))
 }
 
 /// The pinhole control: an answer from the same endpoint, by the same kind of request, that came
 /// in where a pinhole was open. Gives how long it took, in ms, at the most.
 fn control<'a>(view: View<'a>, test: &Transaction) -> Option<(&'a EvidenceId, f64)> {
-    view.udp()
-        .filter(|t| t.change == test.change && t.expected_from == test.expected_from)
+    view.transactions()
+        .filter(|t| t.via == test.via && t.change == test.change)
+        .filter(|t| t.expected_from == test.expected_from)
         .filter(|t| t.id != test.id && view.has_pinhole(&t.socket, t.expected_from, first_sent(t)))
         .find_map(|t| Some((&t.id, t.received.as_ref()?.at - first_sent(t))))
 }
 
 /// Why there is no passed control.
 fn no_control(view: View<'_>, test: &Transaction) -> String {
-    let tried = view.udp().find(|t| {
-        t.change == test.change
+    let tried = view.transactions().find(|t| {
+        t.via == test.via
+            && t.change == test.change
+            && t.expected_from == test.expected_from
             && t.id != test.id
             && view.has_pinhole(&t.socket, t.expected_from, first_sent(t))
     });

@@ -1,5 +1,6 @@
 //! Which of the servers given are one machine: what several names of one machine say counts once.
 
+use super::view::from_here;
 use crate::probe::record::Record;
 use std::net::IpAddr;
 
@@ -11,7 +12,7 @@ impl Machines {
     pub fn of(record: &Record) -> Self {
         let addresses = |about: usize| -> Vec<IpAddr> {
             let own = record.servers.get(about).map(|s| s.address.ip());
-            let asked = record.transactions.iter().filter(|t| t.about == about);
+            let asked = record.transactions.iter().filter(|t| t.about == about && from_here(t));
             own.into_iter().chain(asked.map(|t| t.server.ip())).collect()
         };
         let of_server: Vec<Vec<IpAddr>> = (0..record.servers.len()).map(addresses).collect();

@@ -17,12 +17,13 @@ mod servers;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod vantage;
 mod view;
 
 use super::record::Record;
 use crate::ground::fact::Fact;
 use crate::ground::finding::{Finding, Id, Severity};
-use crate::nat::Facts;
+use crate::nat::{Facts, Filtering};
 use std::net::SocketAddr;
 use view::View;
 
@@ -110,7 +111,7 @@ fn facts(record: &Record, findings: &mut Vec<Finding>) -> Facts {
     let filtering = compare.facts(
         "filtering",
         Id::ServersDisagreeOnFiltering,
-        views.iter().map(|(i, v)| filtering::judge(*v, *i)).collect(),
+        views.iter().map(|(i, v)| filtering_by(*v, *i)).collect(),
     );
     let classic = reach::blocked(all).unwrap_or_else(|| reach::classic(&nat, &mapping, &filtering));
     let port_preservation = match &home {
@@ -127,6 +128,14 @@ fn facts(record: &Record, findings: &mut Vec<Finding>) -> Facts {
         classic,
         port_preservation,
         allocation,
+    }
+}
+
+/// The filtering that one server shows, or one relay.
+fn filtering_by(view: View<'_>, about: usize) -> Fact<Filtering> {
+    match view.record.servers.get(about).and_then(|server| server.relay.as_ref()) {
+        Some(relay) => vantage::judge(view, about, relay),
+        None => filtering::judge(view, about),
     }
 }
 

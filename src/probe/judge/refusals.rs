@@ -2,7 +2,7 @@
 
 use crate::ground::finding::{Id, Severity};
 use crate::probe::address::may_follow;
-use crate::probe::record::{Record, Rejected, RejectedWhy, Transaction};
+use crate::probe::record::{Record, Rejected, RejectedWhy, Transaction, Via};
 
 /// Notes one answer that did not count.
 pub(super) fn note(
@@ -24,6 +24,12 @@ pub(super) fn note(
                 "asked to answer from {asked}, {from} answered itself: filtering cannot be tested with it"
             ),
         ),
+        RejectedWhy::WrongSource if t.via == Via::FromRelay => {
+            let text = format!(
+                "what the relay was to send from {asked} came from {from}: it stands behind a translation of its own, and what it sends shows nothing of the filter here; let it relay from an address that it has"
+            );
+            note(Id::WrongSource, Severity::Warning, text);
+        }
         RejectedWhy::WrongSource => {
             let advice = if t.change.any() {
                 ""

@@ -9,7 +9,7 @@ use crate::ground::finding::{Finding, Id, Severity};
 use crate::ground::icmp::IcmpKind;
 use crate::probe::address::check_other;
 use crate::probe::loss;
-use crate::probe::record::{Reply, Transaction, Via};
+use crate::probe::record::{RelayRecord, Reply, Transaction, Via};
 use std::collections::BTreeMap;
 
 pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> ServerJudgement {
@@ -26,6 +26,8 @@ pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> Serv
     let standing = standing(view, doubt);
     if let Some(doubt) = doubt {
         note(doubt.id.clone(), Severity::Error, doubt.text.clone());
+    } else if let Some(relay) = view.record.servers.get(about).and_then(|s| s.relay.as_ref()) {
+        note_relay(view, about, relay, &mut note);
     } else {
         note_alternate(view, about, first, &mut note);
     }
@@ -185,6 +187,30 @@ fn note_quality(view: View<'_>, about: usize, note: &mut impl FnMut(Id, Severity
             format!("{} of {all} exchanges with {address} were lost", sample.lost),
         );
     }
+}
+
+/// What there is to say of a relay that was to be observed from.
+fn note_relay(
+    view: View<'_>,
+    about: usize,
+    relay: &RelayRecord,
+    note: &mut impl FnMut(Id, Severity, String),
+) {
+    let Some(server) = view.record.servers.get(about) else { return };
+    if let Some(why) = &relay.failed {
+        let text = format!(
+            "{} could not be used to observe from: {why}; mapping and filtering rest on the STUN servers alone",
+            server.uri
+        );
+        note(Id::RelayUnusable, Severity::Warning, text);
+        return;
+    }
+    let relayed: Vec<String> = relay.relayed.iter().map(ToString::to_string).collect();
+    let text = format!(
+        "packets were sent from relayed addresses of this server and to them ({}), to see the NAT from there",
+        relayed.join(", ")
+    );
+    note(Id::RelayObserves, Severity::Info, text);
 }
 
 fn note_alternate(

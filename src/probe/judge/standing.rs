@@ -37,6 +37,8 @@ pub enum Standing {
     NotSent,
     /// The run ended before it was asked.
     NotAsked,
+    /// A TURN server that gave nothing to observe from.
+    NoRelay,
     /// It was asked and said nothing.
     Silent,
 }
@@ -59,6 +61,7 @@ impl Standing {
             Self::Refused => "cannot be reached (an ICMP error)",
             Self::NotSent => "could not be sent to",
             Self::NotAsked => "was not asked: the run was ended before",
+            Self::NoRelay => "gave no relayed address to observe from",
             Self::Silent => "did not answer",
         }
     }
@@ -68,8 +71,8 @@ impl Standing {
 pub(super) fn nothing_counts(counted: &Record, servers: &[ServerJudgement]) -> Option<String> {
     let counts = |t: &Transaction| t.via == Via::Udp && t.received.is_some();
     let answered = |s: &ServerJudgement| {
-        use Standing::{NotAsked, NotSent, OnlyTcp, Refused, Silent};
-        !matches!(s.standing, OnlyTcp | Refused | NotSent | NotAsked | Silent)
+        use Standing::{NoRelay, NotAsked, NotSent, OnlyTcp, Refused, Silent};
+        !matches!(s.standing, NoRelay | OnlyTcp | Refused | NotSent | NotAsked | Silent)
     };
     if counted.transactions.iter().any(counts) || !servers.iter().any(answered) {
         return None;
@@ -90,6 +93,10 @@ pub(super) fn standing(view: View<'_>, doubt: Option<&Doubt>) -> Standing {
     }
     if view.udp().any(|t| t.received.is_some()) {
         return Standing::Answers;
+    }
+    let server = view.about.and_then(|about| view.record.servers.get(about));
+    if server.is_some_and(|s| s.relay.as_ref().is_some_and(|r| r.failed.is_some())) {
+        return Standing::NoRelay;
     }
     let rejected: Vec<&Rejected> = view.udp().flat_map(|t| &t.rejected).collect();
     if let Some(standing) = rejected.iter().map(|r| of_rejected(r)).max_by_key(|s| telling(*s)) {

@@ -1,7 +1,7 @@
 //! Questions that the judge asks of a record.
 
 use crate::ground::fact::EvidenceId;
-use crate::probe::record::{Record, Reply, SocketRecord, Transaction, Via};
+use crate::probe::record::{Record, Reply, ServerRecord, SocketRecord, Transaction, Via};
 use std::net::{IpAddr, SocketAddr};
 
 /// A record, seen with one server in mind or with all.
@@ -31,7 +31,7 @@ impl<'a> View<'a> {
     }
 
     pub fn udp(self) -> impl Iterator<Item = &'a Transaction> {
-        self.transactions().filter(|t| t.via == Via::Udp)
+        self.transactions().filter(|t| from_here(t))
     }
 
     /// Plain UDP requests: no CHANGE-REQUEST.
@@ -81,12 +81,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether the socket had asked for an answer from elsewhere before this time.
+    /// Whether the socket had been sent to from elsewhere before this time, as far as we brought it
+    /// about.
     fn sent_change_before(self, socket: &str, time: f64) -> bool {
-        self.record
-            .transactions
-            .iter()
-            .any(|t| t.socket == socket && t.change.any() && first_sent(t) < time)
+        let unasked = |t: &Transaction| t.change.any() || t.via == Via::FromRelay;
+        let mut all = self.record.transactions.iter();
+        all.any(|t| t.socket == socket && unasked(t) && first_sent(t) < time)
     }
 
     /// When anything in this run first sent to this endpoint, in ms; infinite if nothing did.
@@ -101,7 +101,7 @@ impl<'a> View<'a> {
 
     fn first_contact(self, wanted: impl Fn(&Transaction) -> bool) -> f64 {
         let all = self.record.transactions.iter();
-        all.filter(|t| t.via == Via::Udp && wanted(t)).map(first_sent).fold(f64::INFINITY, f64::min)
+        all.filter(|t| from_here(t) && wanted(t)).map(first_sent).fold(f64::INFINITY, f64::min)
     }
 
     /// Whether this socket had an answer from this endpoint to a request sent before `time`.
@@ -115,11 +115,25 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Whether something of this run may have made a filter let this address in: a socket of ours
+    /// had sent there by UDP before `time`, or the TURN client.
+    pub fn known_before(self, ip: IpAddr, time: f64) -> bool {
+        let relay = |server: &ServerRecord| {
+            server.address.ip() == ip && server.relay.as_ref().is_some_and(|relay| relay.udp)
+        };
+        self.touched_ip(ip) < time || self.record.servers.iter().any(relay)
+    }
+
     /// When the run's last transaction closed, in ms.
     pub fn end(self) -> f64 {
         let ends = self.record.transactions.iter().map(|t| t.closed);
         ends.fold(0.0, f64::max)
     }
+}
+
+/// Whether it left a UDP socket of ours.
+pub(super) fn from_here(t: &Transaction) -> bool {
+    matches!(t.via, Via::Udp | Via::ToRelay)
 }
 
 /// When it was first sent, in ms; infinite if never.

@@ -2,7 +2,7 @@
 //! answers that must come in through the pinholes it has opened.
 
 use super::window::{Window, asked_for, filter};
-use super::{Phase, Server, plain, since};
+use super::{APART, Phase, Server, plain, since};
 use crate::probe::exchange::{Exchange, Planned, Socket};
 use crate::probe::loss;
 use crate::probe::transaction::Role;
@@ -12,8 +12,6 @@ use std::time::Duration;
 /// So many unanswered tries make an endpoint look dead. If it only lost them, nothing is lost but
 /// the time for another test.
 const LOOKS_DEAD: usize = 5;
-/// Between two new requests: not a burst, and the order in which ports are given out shows.
-const APART: Duration = Duration::from_millis(4);
 /// An answer that is repeated later than this, in ms, is not waited for.
 const MOST_LATE: f64 = 1000.0;
 

@@ -12,19 +12,23 @@
 //! shows nothing, which a firewall on the way may close; and then, before anything has touched the
 //! other address, the filter test is made once more with an answer from there.
 //!
+//! Third part, where a TURN account is given and the servers left something open: `vantage`.
+//!
 //! Where the mapping differs per destination, a pinhole control needs RESPONSE-PORT: the answer is
 //! asked for at the very mapping that was opened toward the alternate.
 
 use super::address::{check_other, check_port, may_follow};
 use super::exchange::{Exchange, Planned, Socket};
-use super::record::ServerRecord;
+use super::record::{ServerRecord, Via};
 use super::transaction::{Role, Schedule};
 use crate::stun::Change;
 use std::net::SocketAddr;
 use std::time::Duration;
+use vantage::Vantage;
 use window::Window;
 
 mod mapping;
+mod vantage;
 mod window;
 
 /// How long a server may be silent before TCP is tried beside.
@@ -33,6 +37,8 @@ const TCP_AFTER: Duration = Duration::from_millis(500);
 const TRIES: usize = 12;
 /// How long those take, at the gaps of a server that nothing is known of.
 const USUAL: Duration = Duration::from_millis(2300);
+/// Between two new requests: not a burst, and the order in which ports are given out shows.
+const APART: Duration = Duration::from_millis(4);
 /// What is kept of the budget for the end of the run.
 const MARGIN: Duration = Duration::from_millis(200);
 
@@ -69,6 +75,7 @@ pub(super) struct Plan {
     servers: Vec<Server>,
     /// The mapping socket, opened when the first part is through.
     mapping: Option<usize>,
+    vantage: Vantage,
 }
 
 impl Server {
@@ -91,7 +98,7 @@ impl Plan {
         let addresses: Vec<SocketAddr> =
             exchange.record.servers.iter().map(|s| s.address).collect();
         let servers = addresses.into_iter().map(|address| Server::new(exchange, address)).collect();
-        Self { servers, mapping: None }
+        Self { servers, mapping: None, vantage: Vantage::default() }
     }
 
     /// A server that sends its clients to another one (300) has that one asked in its place, once.
@@ -101,7 +108,8 @@ impl Plan {
             let known = |server: &ServerRecord| server.address == to;
             if may_follow(from, to).is_ok() && !exchange.record.servers.iter().any(known) {
                 let uri = format!("stun:{to}");
-                exchange.add_server(ServerRecord { uri, address: to, sent_by: Some(from) });
+                exchange
+                    .add_server(ServerRecord { sent_by: Some(from), ..ServerRecord::new(uri, to) });
                 self.servers.push(Server::new(exchange, to));
             }
         }
@@ -142,7 +150,7 @@ impl Plan {
                 _ => {}
             }
         }
-        self.servers.iter().all(|s| s.phase == Phase::Done)
+        self.servers.iter().all(|s| s.phase == Phase::Done) && self.vantage.advance(exchange)
     }
 
     pub fn next_wake(&self, exchange: &Exchange) -> Option<Duration> {
@@ -158,7 +166,7 @@ impl Plan {
             .filter(|(i, s)| s.phase == Phase::Contact && !exchange.is_settled(*i, Role::Contact))
             .filter_map(|(i, _)| patience(exchange, i))
             .filter(|&t| t > exchange.now);
-        slots.chain(tcp).chain(given_up).min()
+        slots.chain(tcp).chain(given_up).chain(self.vantage.next_wake()).min()
     }
 }
 
@@ -221,6 +229,8 @@ fn plain(role: Role, server: usize, socket: usize, to: SocketAddr, exchange: &Ex
         expected_from: to,
         change: Change::NONE,
         response_port: None,
+        via: if role == Role::Tcp { Via::Tcp } else { Via::Udp },
+        relay: None,
         schedule: Schedule::Backoff { gap: exchange.gap(server), tries: TRIES },
         not_before: exchange.now,
     }

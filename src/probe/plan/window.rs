@@ -2,7 +2,7 @@
 //! heartbeat that shows that the socket works.
 
 use super::{Phase, Server, plain};
-use crate::probe::exchange::Exchange;
+use crate::probe::exchange::{Exchange, Planned};
 use crate::probe::loss;
 use crate::probe::transaction::{Role, Schedule, ms};
 use crate::stun::Change;
@@ -35,20 +35,22 @@ impl Window {
     pub fn first(server: &Server) -> Self {
         let port = server.port.map(|_| Role::FilterPort);
         let both = server.both.map(|_| Role::FilterBoth);
-        Self {
-            tests: port.into_iter().chain(both).collect(),
-            beat: Some(Role::Heartbeat),
-            ..Self::default()
-        }
+        Self::of(port.into_iter().chain(both).collect(), Some(Role::Heartbeat))
     }
 
     /// The other address with the first port.
     pub fn again() -> Self {
-        Self {
-            tests: vec![Role::FilterAddress],
-            beat: Some(Role::HeartbeatAgain),
-            ..Self::default()
-        }
+        Self::of(vec![Role::FilterAddress], Some(Role::HeartbeatAgain))
+    }
+
+    /// Of these tests, with this beside them.
+    pub fn of(tests: Vec<Role>, beat: Option<Role>) -> Self {
+        Self { tests, beat, ..Self::default() }
+    }
+
+    /// Whether nothing is to be tested.
+    pub const fn is_empty(&self) -> bool {
+        self.tests.is_empty()
     }
 
     /// When it wants to go on.
@@ -64,69 +66,98 @@ pub(super) fn first_test(exchange: &mut Exchange, index: usize, server: &mut Ser
     }
 }
 
-/// Sends one try per slot, the transactions in turn and in random order, so that a server that
-/// limits its rate cannot swallow always the same one. True when the test is over.
+/// Goes on with the filter test of a server; true when it is over.
 pub(super) fn filter(exchange: &mut Exchange, index: usize, server: &mut Server) -> bool {
-    let all_over = server.window.tests.iter().all(|&role| exchange.is_settled(index, role));
+    let mut window = std::mem::take(&mut server.window);
     // An answer from the other address settles the question: nothing is filtered.
     let open = [Role::FilterBoth, Role::FilterAddress]
         .iter()
-        .any(|role| server.window.tests.contains(role) && exchange.was_answered(index, *role));
-    if open || all_over || server.window.closing.is_some_and(|t| t <= exchange.now) {
-        for &role in server.window.tests.iter().chain(&server.window.beat) {
-            if let Some(test) = exchange.find(index, role) {
+        .any(|role| window.tests.contains(role) && exchange.was_answered(index, *role));
+    let about = |_| index;
+    let over = if open {
+        window.end(exchange, about);
+        true
+    } else {
+        window.go_on(exchange, index, about, |exchange, role| {
+            let mut request = plain(role, index, server.socket, server.address, exchange);
+            if let Some((change, from)) = asked_for(server, role) {
+                request.change = change;
+                request.expected_from = from;
+            }
+            Some(request)
+        })
+    };
+    server.window = window;
+    over
+}
+
+impl Window {
+    /// Sends one try per slot, the transactions in turn and in random order, so that a server that
+    /// limits its rate cannot swallow always the same one. `sample` is the server whose losses say
+    /// how many tries are needed, `about` the one that each transaction is about. True when the test
+    /// is over.
+    pub fn go_on(
+        &mut self,
+        exchange: &mut Exchange,
+        sample: usize,
+        about: impl Fn(Role) -> usize + Copy,
+        request: impl Fn(&Exchange, Role) -> Option<Planned>,
+    ) -> bool {
+        let all_over = self.tests.iter().all(|&role| exchange.is_settled(about(role), role));
+        if all_over || self.closing.is_some_and(|t| t <= exchange.now) {
+            self.end(exchange, about);
+            return true;
+        }
+        if self.closing.is_some() || self.next.is_some_and(|t| t > exchange.now) {
+            return false;
+        }
+        if self.turn.is_empty() && !self.next_round(exchange, sample) {
+            return false;
+        }
+        self.next = Some(exchange.now + SLOT);
+        if let Some(role) = self.turn.pop() {
+            match exchange.find(about(role), role) {
+                None if exchange.is_waiting(about(role), role) => {}
+                None => {
+                    if let Some(request) = request(exchange, role) {
+                        exchange.plan(Planned { schedule: Schedule::ByHand, ..request });
+                    }
+                }
+                Some(test) if !exchange.live[test].settled => exchange.send(test),
+                Some(_) => {}
+            }
+        }
+        false
+    }
+
+    fn end(&self, exchange: &mut Exchange, about: impl Fn(Role) -> usize) {
+        for &role in self.tests.iter().chain(&self.beat) {
+            if let Some(test) = exchange.find(about(role), role) {
                 exchange.settle(test);
             }
         }
-        return true;
     }
-    if server.window.closing.is_some() || server.window.next.is_some_and(|t| t > exchange.now) {
-        return false;
-    }
-    if server.window.turn.is_empty() && !next_round(exchange, index, server) {
-        return false;
-    }
-    server.window.next = Some(exchange.now + SLOT);
-    if let Some(role) = server.window.turn.pop() {
-        match exchange.find(index, role) {
-            None => begin(exchange, index, server, role),
-            Some(test) if !exchange.live[test].settled => exchange.send(test),
-            Some(_) => {}
+
+    /// Deals the turns of another round; false when the test has run long enough.
+    fn next_round(&mut self, exchange: &mut Exchange, sample: usize) -> bool {
+        let rtt = loss::rtt(&exchange.record, sample).unwrap_or(100.0);
+        let patience = loss::patience(rtt);
+        let seen = loss::sample(&exchange.record, sample, ms(exchange.now), patience);
+        if self.round >= MAX_ROUNDS || seen.chance_all_lost(self.round) <= SILENCE_PLANNED {
+            let wait = Duration::from_micros(crate::probe::whole(patience * 1000.0));
+            self.closing = Some(exchange.now + wait);
+            return false;
         }
+        let mut turn: Vec<Role> = self.beat.into_iter().collect();
+        turn.extend(&self.tests);
+        // The first round asks for the most telling answer first; the last of the turn goes first.
+        if self.round > 0 {
+            exchange.shuffle(&mut turn);
+        }
+        self.turn = turn;
+        self.round += 1;
+        true
     }
-    false
-}
-
-/// Deals the turns of another round; false when the test has run long enough.
-fn next_round(exchange: &mut Exchange, index: usize, server: &mut Server) -> bool {
-    let rtt = loss::rtt(&exchange.record, index).unwrap_or(100.0);
-    let patience = loss::patience(rtt);
-    let sample = loss::sample(&exchange.record, index, ms(exchange.now), patience);
-    let rounds = server.window.round;
-    if rounds >= MAX_ROUNDS || sample.chance_all_lost(rounds) <= SILENCE_PLANNED {
-        let wait = Duration::from_micros(crate::probe::whole(patience * 1000.0));
-        server.window.closing = Some(exchange.now + wait);
-        return false;
-    }
-    let mut turn: Vec<Role> = server.window.beat.into_iter().collect();
-    turn.extend(&server.window.tests);
-    // The first round asks for the most telling answer first; the last of the turn goes first.
-    if rounds > 0 {
-        exchange.shuffle(&mut turn);
-    }
-    server.window.turn = turn;
-    server.window.round += 1;
-    true
-}
-
-fn begin(exchange: &mut Exchange, index: usize, server: &Server, role: Role) {
-    let mut request = plain(role, index, server.socket, server.address, exchange);
-    request.schedule = Schedule::ByHand;
-    if let Some((change, from)) = asked_for(server, role) {
-        request.change = change;
-        request.expected_from = from;
-    }
-    exchange.plan(request);
 }
 
 /// The change that a test or its control asks for, and the endpoint that the answer comes from.

@@ -31,7 +31,8 @@ fn honest(world: &World) -> bool {
         && servers.iter().all(|s| s.faults.is_empty() && punctual(world, s))
         // One machine by two names spoils the filter test: its alternate is touched at once.
         && servers.iter().all(|a| {
-            let same = |b: &&ServerSpec| [b.primary, b.alternate].contains(&a.primary);
+            let ip = a.primary.ip();
+            let same = |b: &&ServerSpec| b.primary.ip() == ip || b.alternate.ip() == ip;
             servers.iter().filter(same).count() == 1
         })
 }

@@ -4,6 +4,7 @@ use natscope::nat::{Allocation, Bug, Filtering, Mapping, NatSpec, Scope, Timeout
 use natscope::sim::World;
 use natscope::sim::link::Link;
 use natscope::sim::server::{Corner, Crossed, DeadPart, Fault, OtherLie, ServerSpec, Sight};
+use natscope::sim::vantage::{RelayFault, RelaySpec};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -45,6 +46,9 @@ pub fn world(seed: u64) -> World {
     } else if rng.random_bool(0.3) {
         make_plain(rng, &mut servers);
     }
+    // drawn apart, so that the rest of a world is what it was before there were relays
+    let mut apart = StdRng::seed_from_u64(seed ^ 0x7075_726e);
+    let relay = apart.random_bool(0.4).then(|| relay(&mut apart, &servers));
     World {
         seed,
         nat,
@@ -52,12 +56,44 @@ pub fn world(seed: u64) -> World {
         alg: rng.random_bool(0.1),
         refuses: rng.random_bool(0.5),
         servers,
+        relay,
         budget: if rng.random_bool(0.1) {
             millis(rng.random_range(100.0..6000.0))
         } else {
             Duration::from_secs(20)
         },
     }
+}
+
+/// A TURN account: at an address of its own, or at the first server's.
+fn relay(rng: &mut StdRng, servers: &[ServerSpec]) -> RelaySpec {
+    let own = Ipv4Addr::new(203, 0, 113, 90).into();
+    let ip = if rng.random_bool(0.3) { servers[0].primary.ip() } else { own };
+    let other = if rng.random_bool(0.1) { Ipv4Addr::new(203, 0, 113, 91).into() } else { ip };
+    let mut relayed = vec![SocketAddr::new(ip, 50_001), SocketAddr::new(other, 50_007)];
+    if rng.random_bool(0.1) {
+        relayed.truncate(1);
+    }
+    let mut ways = [(); 2].map(|()| link(rng, 145.0));
+    if rng.random_bool(0.3) {
+        for way in &mut ways {
+            way.loss = rng.random_range(0.0..0.3);
+        }
+    }
+    let stranger = (Ipv4Addr::new(203, 0, 113, 92), 50_001).into();
+    let fault = match rng.random_range(0..20) {
+        0 => Some(RelayFault::NoAllocation),
+        1 => Some(RelayFault::Refuses),
+        2 => Some(RelayFault::Deaf),
+        3 => Some(RelayFault::Mute),
+        4 => Some(RelayFault::SendsFrom(stranger)),
+        5 => Some(RelayFault::Sees(stranger)),
+        6 => Some(RelayFault::Sees((Ipv4Addr::new(10, 0, 0, 9), 4000).into())),
+        _ => None,
+    };
+    let [up, down] = ways;
+    let server = SocketAddr::new(ip, 3478);
+    RelaySpec { server, relayed, up, down, udp: rng.random_bool(0.3), fault }
 }
 
 /// Plain servers, which is what nearly everybody has: most of these become plain, some of them ports

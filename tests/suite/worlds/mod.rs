@@ -7,6 +7,7 @@ mod check;
 mod draw;
 mod regressions;
 mod shown;
+mod vantage;
 
 use draw::{millis, server};
 use natscope::nat::Facts;
@@ -104,6 +105,7 @@ fn plain_world(seed: u64, nat: NatSpec, rtt: Duration, loss: f64) -> World {
         alg: false,
         refuses: false,
         servers: vec![server(0, way, way)],
+        relay: None,
         budget: Duration::from_secs(20),
     }
 }

@@ -1,0 +1,135 @@
+//! A TURN server that the prober observes from, by what it does with packets: its allocations are
+//! there when they are asked for.
+
+use super::link::Link;
+use crate::probe::{News, RelayId, Wish};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+/// What a relay does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayFault {
+    /// It gives no address: 486.
+    NoAllocation,
+    /// It lets nobody through: 403.
+    Refuses,
+    /// What peers send to it is lost.
+    Deaf,
+    /// What it sends is lost.
+    Mute,
+    /// What it sends leaves from here: a translation of its own.
+    SendsFrom(SocketAddr),
+    /// It says of every peer that it is here: a balancer stands before it.
+    Sees(SocketAddr),
+}
+
+/// A TURN server and the way to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RelaySpec {
+    /// Where it is asked.
+    pub server: SocketAddr,
+    /// The addresses that it gives, one after the other.
+    pub relayed: Vec<SocketAddr>,
+    /// From the outermost NAT to it.
+    pub up: Link,
+    /// And back.
+    pub down: Link,
+    /// It can be reached over UDP only.
+    pub udp: bool,
+    /// What it does wrong.
+    pub fault: Option<RelayFault>,
+}
+
+/// What became of an allocation, on its way to the host.
+#[derive(Debug)]
+pub(super) enum Told {
+    Open { relayed: SocketAddr, udp: bool },
+    Failed(&'static str),
+    Permitted(IpAddr),
+    Refused(IpAddr),
+    Data { from: SocketAddr, bytes: Vec<u8> },
+}
+
+impl Told {
+    pub fn news(&self) -> News<'_> {
+        match self {
+            Self::Open { relayed, udp } => News::Open { relayed: *relayed, udp: *udp },
+            Self::Failed(why) => News::Failed(why),
+            Self::Permitted(ip) => News::Permitted(*ip),
+            Self::Refused(ip) => News::Refused(*ip, "403 Forbidden"),
+            Self::Data { from, bytes } => News::Data { from: *from, bytes },
+        }
+    }
+}
+
+/// What a wish comes to.
+pub(super) enum Done {
+    Told(Told),
+    Send { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
+    Nothing,
+}
+
+/// A relay in operation.
+#[derive(Debug)]
+pub(super) struct Vantage {
+    pub spec: RelaySpec,
+    permitted: BTreeSet<(usize, IpAddr)>,
+}
+
+impl Vantage {
+    pub fn new(spec: RelaySpec) -> Self {
+        Self { spec, permitted: BTreeSet::new() }
+    }
+
+    /// Whether it, or what it relays by, is at this address.
+    pub fn is_at(&self, ip: IpAddr) -> bool {
+        let elsewhere = match self.spec.fault {
+            Some(RelayFault::SendsFrom(from)) => Some(from.ip()),
+            _ => None,
+        };
+        self.spec.relayed.iter().any(|relayed| relayed.ip() == ip) || elsewhere == Some(ip)
+    }
+
+    pub fn wish(&mut self, relay: RelayId, wish: Wish) -> Done {
+        let fault = self.spec.fault;
+        match wish {
+            Wish::Open { .. } => Done::Told(match self.spec.relayed.get(relay.0) {
+                Some(&relayed) if fault != Some(RelayFault::NoAllocation) => {
+                    Told::Open { relayed, udp: self.spec.udp }
+                }
+                _ => Told::Failed("486 Allocation Quota Reached"),
+            }),
+            Wish::Permit(ip) if fault == Some(RelayFault::Refuses) => Done::Told(Told::Refused(ip)),
+            Wish::Permit(ip) => {
+                self.permitted.insert((relay.0, ip));
+                Done::Told(Told::Permitted(ip))
+            }
+            Wish::Send { to, bytes } => {
+                let own = self.spec.relayed.get(relay.0).copied();
+                let from = match fault {
+                    Some(RelayFault::SendsFrom(from)) => Some(from),
+                    Some(RelayFault::Mute) => None,
+                    _ => own,
+                };
+                match from.filter(|_| self.permitted.contains(&(relay.0, to.ip()))) {
+                    Some(from) => Done::Send { from, to, bytes },
+                    None => Done::Nothing,
+                }
+            }
+        }
+    }
+
+    /// What the host hears of a packet to one of the relayed addresses.
+    pub fn hears(&self, src: SocketAddr, dst: SocketAddr, bytes: &[u8]) -> Option<(RelayId, Told)> {
+        let relay = self.spec.relayed.iter().position(|relayed| *relayed == dst)?;
+        if !self.permitted.contains(&(relay, src.ip())) || self.spec.fault == Some(RelayFault::Deaf)
+        {
+            return None;
+        }
+        let from = match self.spec.fault {
+            Some(RelayFault::Sees(from)) => from,
+            _ => src,
+        };
+        Some((RelayId(relay), Told::Data { from, bytes: bytes.to_vec() }))
+    }
+}
