@@ -89,6 +89,12 @@ impl<T> Fact<T> {
     pub fn value(&self) -> Option<&T> {
         self.known().map(|(value, _)| value)
     }
+
+    /// How sure its value is, where that is known.
+    #[must_use]
+    pub fn grade(&self) -> Option<Grade> {
+        self.known().map(|(_, grade)| grade)
+    }
     /// Why it is known or open, in one sentence.
     pub fn because(&self) -> &str {
         match self {

@@ -12,7 +12,7 @@ use crate::stun::{self, Change, Message, Request, TransactionId};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// RFC 5780 section 4: a client should not begin more than ten transactions a second.
@@ -440,9 +440,5 @@ impl Exchange {
 }
 
 fn unspecified(like: SocketAddr) -> IpAddr {
-    if like.is_ipv4() {
-        std::net::Ipv4Addr::UNSPECIFIED.into()
-    } else {
-        std::net::Ipv6Addr::UNSPECIFIED.into()
-    }
+    if like.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }

@@ -148,24 +148,21 @@ fn left(facts: &Facts, answered: bool) -> Possible {
 /// name follows from the other facts, and does not hold without them (`unnamed`).
 fn without(facts: &Facts, left: &Possible, unnamed: &Possible) -> Vec<(Basis, Possible)> {
     let of = |fact: Option<Grade>, left: Possible| Some((Basis::Fact(fact?), left));
-    let grade = facts.early_packet_poisoning.known().map(|known| known.1);
+    let grade = facts.early_packet_poisoning.grade();
     // it is the fault of routers that filter as a plain masquerade does
     let mut masquerade = Possible { early_packet: vec![true], ..left.clone() };
     masquerade.mapping.retain(|value| *value == Mapping::EndpointIndependent);
     masquerade.filtering.retain(|value| *value == Filtering::AddressAndPortDependent);
     let drops = Basis::Assumption(Assumption::DropsUninvited);
     let shared = Possible { scope: vec![Scope::Endpoint], ..left.clone() };
-    let blocked = facts.classic.known().filter(|_| !left.udp.contains(&true));
+    let blocked = facts.classic.grade().filter(|_| !left.udp.contains(&true));
     [
+        of(facts.mapping.grade(), Possible { mapping: Mapping::ALL.to_vec(), ..unnamed.clone() }),
         of(
-            facts.mapping.known().map(|known| known.1),
-            Possible { mapping: Mapping::ALL.to_vec(), ..unnamed.clone() },
-        ),
-        of(
-            facts.filtering.known().map(|known| known.1),
+            facts.filtering.grade(),
             Possible { filtering: Filtering::ALL.to_vec(), ..unnamed.clone() },
         ),
-        of(blocked.map(|known| known.1), Possible { udp: vec![true, false], ..unnamed.clone() }),
+        of(blocked, Possible { udp: vec![true, false], ..unnamed.clone() }),
         of(grade, Possible { early_packet: vec![true, false], ..left.clone() }),
         grade.is_none().then_some((drops, masquerade)),
         Some((Basis::Assumption(Assumption::OwnPermissions), shared)),

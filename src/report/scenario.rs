@@ -2,6 +2,7 @@
 
 use super::certify::plain;
 use super::matrix;
+use super::prose::capital;
 use super::table::{Alike, Markup};
 use crate::lab::scenario::ScenarioResult;
 use crate::nat::pair::End;
@@ -67,9 +68,4 @@ impl Alike for ScenarioResult {
             markup.measured_with(self.system.as_ref())
         )
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
 }

@@ -4,6 +4,7 @@
 //! A fact that is not known leaves several behaviours possible. The forecast is made for every one
 //! of them, and is definite only where they all agree.
 
+use super::prose::{capital, list};
 use super::{Family, Path};
 use crate::ground::fact::Grade;
 use crate::nat::pair::{Bar, End, Hinge, Open, Reason, Verdict, Way};
@@ -256,21 +257,27 @@ fn summary(paths: &[Path], peers: &[PeerForecast]) -> String {
     }
 }
 
+/// Where the peers stand that this verdict holds for.
+pub(super) fn places(peers: &[&PeerForecast], verdict: Forecast) -> Vec<&'static str> {
+    let is = |p: &&&PeerForecast| p.peer != PeerKind::UdpBlocked && p.verdict == verdict;
+    peers.iter().filter(is).map(|p| p.peer.place()).collect()
+}
+
+/// Where the peers stand with whom this one must send first; `None`: it is not known who.
+pub(super) fn first(peers: &[&PeerForecast], sender: Option<Sender>) -> Vec<&'static str> {
+    let is = |p: &&&PeerForecast| p.verdict == Forecast::OrderDependent && p.first == sender;
+    peers.iter().filter(is).map(|p| p.peer.place()).collect()
+}
+
 fn sentence(path: &Path, peers: &[&PeerForecast]) -> String {
     use Forecast::{Inconclusive, OrderDependent, Stun, Turn};
     if path.facts.classic.value() == Some(&Classic::UdpBlocked) {
         return "UDP is blocked here: connections to peers need a TURN server reached over TCP or TLS (turns: on port 443 passes most firewalls).".to_owned();
     }
-    let places = |wanted: Forecast| -> Vec<&'static str> {
-        let is = |p: &&&PeerForecast| p.peer != PeerKind::UdpBlocked && p.verdict == wanted;
-        peers.iter().filter(is).map(|p| p.peer.place()).collect()
-    };
-    let [direct, order, relay, open] = [Stun, OrderDependent, Turn, Inconclusive].map(places);
-    let must = |first: Option<Sender>| -> Vec<&'static str> {
-        let is = |p: &&&PeerForecast| p.verdict == OrderDependent && p.first == first;
-        peers.iter().filter(is).map(|p| p.peer.place()).collect()
-    };
-    let [here, there, either] = [Some(Sender::Here), Some(Sender::Peer), None].map(must);
+    let [direct, order, relay, open] =
+        [Stun, OrderDependent, Turn, Inconclusive].map(|wanted| places(peers, wanted));
+    let [here, there, either] =
+        [Some(Sender::Here), Some(Sender::Peer), None].map(|sender| first(peers, sender));
     let mut text = match (direct.as_slice(), relay.as_slice()) {
         ([], []) if order.is_empty() => {
             return "It could not be told what connects from here.".to_owned();
@@ -301,14 +308,5 @@ fn sentence(path: &Path, peers: &[&PeerForecast]) -> String {
     more("it connects only when they send first for peers", &there);
     more("who sends first decides for peers", &either);
     more("it could not be told for peers", &open);
-    let first = text.chars().next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", text.chars().skip(1).collect::<String>())
-}
-
-fn list(names: &[&str]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
+    format!("{}.", capital(&text))
 }

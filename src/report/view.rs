@@ -1,9 +1,8 @@
 //! The facts of a path as a list, for everything that shows or compares them.
 
-use crate::ground::fact::Values;
-use crate::ground::fact::{EvidenceId, Fact, Grade};
-use crate::nat::Facts;
-use crate::nat::{Allocation, Classic, Filtering, Mapping};
+use super::prose::list;
+use crate::ground::fact::{EvidenceId, Fact, Grade, Values};
+use crate::nat::{Allocation, Classic, Facts, Filtering, Mapping};
 use std::fmt;
 
 /// A measured property, by its name in JSON and in `--expect`.
@@ -43,30 +42,26 @@ impl Axis {
     /// The name of its field in JSON; in `--expect` dashes may stand for the underscores.
     #[must_use]
     pub const fn field(self) -> &'static str {
-        match self {
-            Self::Nat => "nat",
-            Self::Mapping => "mapping",
-            Self::Filtering => "filtering",
-            Self::Classic => "classic",
-            Self::PortPreservation => "port_preservation",
-            Self::Allocation => "allocation",
-            Self::EarlyPacketPoisoning => "early_packet_poisoning",
-            Self::MappedAddressRewriting => "mapped_address_rewriting",
-        }
+        self.names().0
     }
 
     /// Its name for people.
     #[must_use]
     pub const fn title(self) -> &'static str {
+        self.names().1
+    }
+
+    /// For programs, and for people.
+    const fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Nat => "NAT",
-            Self::Mapping => "mapping",
-            Self::Filtering => "filtering",
-            Self::Classic => "classic name",
-            Self::PortPreservation => "port preserved",
-            Self::Allocation => "port allocation",
-            Self::EarlyPacketPoisoning => "early packets spoil",
-            Self::MappedAddressRewriting => "ALG rewrites",
+            Self::Nat => ("nat", "NAT"),
+            Self::Mapping => ("mapping", "mapping"),
+            Self::Filtering => ("filtering", "filtering"),
+            Self::Classic => ("classic", "classic name"),
+            Self::PortPreservation => ("port_preservation", "port preserved"),
+            Self::Allocation => ("allocation", "port allocation"),
+            Self::EarlyPacketPoisoning => ("early_packet_poisoning", "early packets spoil"),
+            Self::MappedAddressRewriting => ("mapped_address_rewriting", "ALG rewrites"),
         }
     }
 
@@ -148,7 +143,8 @@ impl FactView<'_> {
                 format!("{} ({})", plain(value), grade_name(*grade))
             }
             Status::Inconclusive(left) if !left.is_empty() => {
-                format!("{}{}", narrowing(self.axis, left), either(left))
+                let names: Vec<&str> = left.iter().map(|value| plain(value)).collect();
+                format!("{}{}", narrowing(self.axis, left), list(&names))
             }
             Status::Inconclusive(_) => "could not tell".to_owned(),
             Status::NotTested => "not tested".to_owned(),
@@ -171,16 +167,6 @@ fn narrowing(axis: Axis, left: &[String]) -> &'static str {
         Axis::Mapping if !open => "depends on the destination: ",
         Axis::Filtering if !open => "filters: ",
         _ => "",
-    }
-}
-
-/// Such as `a, b or c`.
-fn either(values: &[String]) -> String {
-    let names: Vec<&str> = values.iter().map(|v| plain(v)).collect();
-    match names.as_slice() {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 

@@ -5,10 +5,10 @@
 //! it leaves by the endpoint it came in at, whatever the mapping would have chosen.
 
 use crate::nat::{Allocation, Bug, Filtering, Mapping, NatSpec, Scope, Translation};
-use rand::RngExt;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// A stream is an exchange that has lasted this long (Linux).
@@ -103,6 +103,25 @@ impl NatBox {
             permissions: HashMap::new(),
             taken: HashMap::new(),
         }
+    }
+
+    /// The boxes of a path, nearest first. The outermost NAT has the public address, the others have
+    /// addresses in 100.`between`.0.0/16.
+    pub(super) fn stack(
+        spec: &NatSpec,
+        public: Ipv4Addr,
+        between: u8,
+        rng: &mut StdRng,
+    ) -> Vec<Self> {
+        let specs: Vec<&NatSpec> = spec.stack().collect();
+        let outermost = specs.iter().rposition(|layer| layer.translation == Translation::Nat);
+        let make = |(i, layer): (usize, &&NatSpec)| {
+            let inner = Ipv4Addr::new(100, between, u8::try_from(i).unwrap_or(u8::MAX), 1);
+            let external = if Some(i) == outermost { public } else { inner };
+            let layer = NatSpec { layers: Vec::new(), ..(*layer).clone() };
+            Self::new(layer, external.into(), StdRng::seed_from_u64(rng.random()))
+        };
+        specs.iter().enumerate().map(make).collect()
     }
 
     /// Its own address.

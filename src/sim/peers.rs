@@ -141,23 +141,10 @@ impl Meeting {
         if self.relay {
             agent.relay_opened(Duration::ZERO, 0, to_relay);
         }
-        let boxes = boxes(spec, number, rng);
+        let public = Ipv4Addr::new(198, 51, 100, number);
+        let boxes = NatBox::stack(spec, public, 64 + number, rng);
         Host { agent, local, to_relay, boxes, first_check: None, decided: false }
     }
-}
-
-/// A side's boxes, nearest first.
-fn boxes(spec: &NatSpec, number: u8, rng: &mut StdRng) -> Vec<NatBox> {
-    let specs: Vec<&NatSpec> = spec.stack().collect();
-    let outermost = specs.iter().rposition(|layer| layer.translation == Translation::Nat);
-    let make = |(i, layer): (usize, &&NatSpec)| {
-        let between = Ipv4Addr::new(100, 64 + number, u8::try_from(i).unwrap_or(u8::MAX), 1);
-        let public = Ipv4Addr::new(198, 51, 100, number);
-        let external = if Some(i) == outermost { public } else { between };
-        let layer = NatSpec { layers: Vec::new(), ..(*layer).clone() };
-        NatBox::new(layer, external.into(), StdRng::seed_from_u64(rng.random()))
-    };
-    specs.iter().enumerate().map(make).collect()
 }
 
 impl Run<'_> {

@@ -21,6 +21,8 @@ use std::time::Duration;
 /// The host's address behind a NAT, and without one.
 const INSIDE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 2);
 const PUBLIC: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+/// The public address of the outermost NAT.
+const OUTER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 /// The router that refuses what is blocked.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
 /// A prober that asks so often without time passing is not going to end.
@@ -71,7 +73,7 @@ pub enum Failure {
     NotOpen,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Payload {
     Datagram(Vec<u8>),
     /// About what `dst` of the packet had sent to `src`.
@@ -133,22 +135,7 @@ impl World {
 impl<'a> Run<'a> {
     fn new(world: &'a World) -> Self {
         let mut rng = StdRng::seed_from_u64(world.seed);
-        let specs: Vec<&NatSpec> = world.nat.stack().collect();
-        let outermost = specs.iter().rposition(|s| s.translation == Translation::Nat);
-        let boxes = specs
-            .iter()
-            .enumerate()
-            .map(|(i, &spec)| {
-                let last = u8::try_from(i).unwrap_or(u8::MAX);
-                let external = if Some(i) == outermost {
-                    Ipv4Addr::new(198, 51, 100, 1)
-                } else {
-                    Ipv4Addr::new(100, 64, last, 1)
-                };
-                let layer = NatSpec { layers: Vec::new(), ..spec.clone() };
-                NatBox::new(layer, external.into(), StdRng::seed_from_u64(rng.random()))
-            })
-            .collect();
+        let boxes = NatBox::stack(&world.nat, OUTER, 64, &mut rng);
         let servers = world
             .servers
             .iter()
@@ -359,11 +346,7 @@ impl<'a> Run<'a> {
     fn reply(&mut self, now: Duration, src: SocketAddr, dst: SocketAddr, payload: &Payload) {
         let Some((_, down)) = self.way(src.ip()) else { return };
         for at in down.arrivals(now, &mut self.rng) {
-            let payload = match payload {
-                Payload::Datagram(bytes) => Payload::Datagram(bytes.clone()),
-                &Payload::Icmp(offender, kind) => Payload::Icmp(offender, kind),
-            };
-            self.queue.at(at, Event::In(Packet { src, dst, payload }));
+            self.queue.at(at, Event::In(Packet { src, dst, payload: payload.clone() }));
         }
     }
 
@@ -402,7 +385,7 @@ impl<'a> Run<'a> {
         bytes: &[u8],
         patience: Duration,
     ) {
-        let outer = if self.world.translates() { Ipv4Addr::new(198, 51, 100, 1) } else { PUBLIC };
+        let outer = if self.world.translates() { OUTER } else { PUBLIC };
         let source = SocketAddr::new(outer.into(), self.rng.random_range(32_768..=60_999));
         let trip = self.way(to.ip()).map(|(up, down)| {
             up.delay + down.delay + self.world.lan[0].delay + self.world.lan[1].delay

@@ -104,8 +104,7 @@ fn joint<T: Values>(record: &Record, facts: Vec<Fact<T>>, left: &[T]) -> Fact<T>
         return most_tried(facts);
     }
     let exactly = telling.iter().map(|(_, f)| *f).filter(|f| f.possible() == left);
-    let surest =
-        exactly.reduce(|a, b| if b.known().map(|k| k.1) > a.known().map(|k| k.1) { b } else { a });
+    let surest = exactly.reduce(|a, b| if b.grade() > a.grade() { b } else { a });
     if let Some(fact) = surest {
         return fact.clone();
     }

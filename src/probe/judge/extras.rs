@@ -4,7 +4,6 @@ use super::filtering::SILENCE_PROVEN;
 use super::view::{Mapped, View, first_sent, ids};
 use crate::ground::fact::Fact;
 use crate::nat::{Allocation, Mapping};
-use crate::probe::loss;
 use crate::probe::record::{Transaction, Via};
 use std::collections::BTreeMap;
 
@@ -141,22 +140,15 @@ pub(super) fn early_packet_poisoning(view: View<'_>, mapping: &Fact<Mapping>) ->
 /// Whether nothing in this run had sent to where this answer was to come from, so that no filter,
 /// however shared, could know it; nor had when it came in after all, and made a session of its own.
 fn unasked(view: View<'_>, early: &Transaction) -> bool {
-    let from = early.expected_from;
     let last = early.sent.last().copied().unwrap_or(f64::INFINITY);
     let last = early.received.as_ref().map_or(last, |reply| reply.at.max(last));
-    if early.change.ip || early.via == Via::FromRelay {
-        !view.known_before(from.ip(), last)
-    } else {
-        last < view.touched(from)
-    }
+    last < view.touched_source(early)
 }
 
 /// Whether at least one of the answers to these tries came as far as the NAT, as good as surely.
 fn surely_arrived(view: View<'_>, early: &Transaction) -> bool {
-    let end = view.end();
-    let slack = loss::patience(loss::rtt(view.record, early.about).unwrap_or(100.0));
     let tries = u32::try_from(early.sent.len()).unwrap_or(u32::MAX);
-    loss::sample(view.record, early.about, end, slack).chance_all_lost(tries) <= SILENCE_PROVEN
+    view.losses(early.about, 100.0).chance_all_lost(tries) <= SILENCE_PROVEN
 }
 
 /// Whether the server was seen to obey this change elsewhere in the run.

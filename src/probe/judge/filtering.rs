@@ -4,7 +4,6 @@
 use super::view::{View, first_sent, ids};
 use crate::ground::fact::{EvidenceId, Fact};
 use crate::nat::Filtering;
-use crate::probe::loss;
 use crate::probe::record::{Record, RejectedWhy, Transaction, Via};
 use crate::stun::Change;
 use std::net::SocketAddr;
@@ -153,15 +152,10 @@ fn test(view: View<'_>, about: usize, change: Change) -> Test {
         .filter(|t| !view.has_pinhole(&t.socket, t.expected_from, first_sent(t)))
         .collect();
     let Some(&test) = tests.first() else { return Test::Missing };
-    let touched = if change.ip {
-        view.touched_ip(test.expected_from.ip())
-    } else {
-        view.touched(test.expected_from)
-    };
     let own = vec![test.id.clone()];
     match &test.received {
         // what was sent in the same moment was sent because of the answer
-        Some(reply) if reply.at <= touched => Test::Pass(own),
+        Some(reply) if reply.at <= view.touched_source(test) => Test::Pass(own),
         Some(_) => Test::Unclear(
             format!(
                 "an answer from {} came only after this run had sent to it",
@@ -192,12 +186,11 @@ pub(super) fn silence(view: View<'_>, about: usize, test: &Transaction) -> Test 
         return Test::Unclear(no_control(view, test), own);
     };
     let end = view.end();
-    let slack = loss::patience(loss::rtt(view.record, about).unwrap_or(reply_ms));
     let needed = reply_ms.max(control_ms);
     let tries = test.sent.iter().filter(|&&sent| sent + needed <= end).count();
     let tries = u32::try_from(tries).unwrap_or(u32::MAX);
     // what was lost on the way of the test, and on that of the plain requests beside it
-    let chance = |about| loss::sample(view.record, about, end, slack).chance_all_lost(tries);
+    let chance = |about| view.losses(about, reply_ms).chance_all_lost(tries);
     let chance = chance(about).max(chance(beat.about));
     let evidence = ids([&test.id, alive, &beat.id, control]);
     if chance > SILENCE_PROVEN {

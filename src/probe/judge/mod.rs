@@ -24,6 +24,7 @@ use super::record::Record;
 use crate::ground::fact::Fact;
 use crate::ground::finding::{Finding, Id, Severity};
 use crate::nat::{Facts, Filtering};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use view::View;
 
@@ -99,25 +100,15 @@ fn facts(record: &Record, findings: &mut Vec<Finding>) -> Facts {
         (0..record.servers.len()).map(|i| (i, View { record, about: Some(i) })).collect();
     let mapping = mapping::judge(all, findings);
     let mut compare = combine::Comparison { record, findings };
-    let home = credit::homebound(record);
-    let nat = match &home {
-        Some((why, evidence)) => Fact::inconclusive(why.clone(), evidence.clone()),
-        None => compare.facts(
-            "nat",
-            Id::ServersDisagreeOnNat,
-            views.iter().map(|(_, v)| reach::nat(*v)).collect(),
-        ),
-    };
-    let filtering = compare.facts(
-        "filtering",
-        Id::ServersDisagreeOnFiltering,
-        views.iter().map(|(i, v)| filtering_by(*v, *i)).collect(),
-    );
+    let home = credit::homebound(record).map(|(why, by)| Fact::inconclusive(why, by));
+    let nat = home.clone().unwrap_or_else(|| {
+        let alone = views.iter().map(|(_, v)| reach::nat(*v)).collect();
+        compare.facts("nat", Id::ServersDisagreeOnNat, alone)
+    });
+    let alone = views.iter().map(|(i, v)| filtering_by(*v, *i)).collect();
+    let filtering = compare.facts("filtering", Id::ServersDisagreeOnFiltering, alone);
     let classic = reach::blocked(all).unwrap_or_else(|| reach::classic(&nat, &mapping, &filtering));
-    let port_preservation = match &home {
-        Some((why, evidence)) => Fact::inconclusive(why.clone(), evidence.clone()),
-        None => extras::port_preservation(all),
-    };
+    let port_preservation = home.unwrap_or_else(|| extras::port_preservation(all));
     let allocation = extras::allocation(all, &nat, &port_preservation);
     Facts {
         early_packet_poisoning: extras::early_packet_poisoning(all, &mapping),
@@ -149,10 +140,8 @@ fn fixed_port(record: &Record, note: &mut impl FnMut(Id, Severity, String)) {
         return note(Id::FixedPortFailed, Severity::Error, text);
     }
     let of_socket = record.transactions.iter().filter(|t| t.socket == socket.id);
-    let mut seen: Vec<SocketAddr> =
+    let seen: BTreeSet<SocketAddr> =
         of_socket.filter_map(|t| Some(t.received.as_ref()?.mapped)).collect();
-    seen.sort_unstable();
-    seen.dedup();
     let seen: Vec<String> = seen.iter().take(4).map(ToString::to_string).collect();
     let seen = if seen.is_empty() { "nothing".to_owned() } else { seen.join(" and ") };
     let text = format!(
@@ -176,10 +165,8 @@ fn path_findings(record: &Record) -> Vec<Finding> {
             format!("{} datagrams answered no request of ours and were ignored", record.strays);
         note(Id::Strays, Severity::Info, text);
     }
-    let mut seen: Vec<std::net::IpAddr> =
+    let seen: BTreeSet<std::net::IpAddr> =
         record.transactions.iter().filter_map(|t| Some(t.received.as_ref()?.mapped.ip())).collect();
-    seen.sort_unstable();
-    seen.dedup();
     if seen.len() > 1 {
         let names: Vec<String> = seen.iter().map(ToString::to_string).collect();
         let text = format!(

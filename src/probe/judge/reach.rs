@@ -131,11 +131,7 @@ pub(super) fn classic(
     let evidence = ids(nat.evidence().iter().chain(mapping.evidence()).chain(filtering.evidence()));
     let mut names = possible.iter();
     if let (Some(&name), None) = (names.next(), names.next()) {
-        let grades = [
-            nat.known().map(|k| k.1),
-            mapping.known().map(|k| k.1),
-            filtering.known().map(|k| k.1),
-        ];
+        let grades = [nat.grade(), mapping.grade(), filtering.grade()];
         let grade = grades.into_iter().flatten().min().unwrap_or(Grade::Probable);
         let because = "this is what RFC 3489 calls the mapping and filtering found".to_owned();
         return Fact::Known { value: name, grade, because, evidence };

@@ -176,9 +176,7 @@ fn note_quality(view: View<'_>, about: usize, note: &mut impl FnMut(Id, Severity
             format!("{address} or the network answers one request more than once"),
         );
     }
-    let end = view.end();
-    let slack = loss::patience(loss::rtt(view.record, about).unwrap_or(100.0));
-    let sample = loss::sample(view.record, about, end, slack);
+    let sample = view.losses(about, 100.0);
     let all = sample.answered + sample.lost;
     if udp && sample.lost * 20 > all {
         note(

@@ -47,7 +47,7 @@ fn test(view: View<'_>, about: usize, t: &Transaction) -> (From, Test) {
         let why = format!("a packet from {from} came in only after this run had sent there");
         return (From::Port, Test::Unclear(why, own));
     }
-    let known = whole.known_before(from.ip(), reply.at);
+    let known = reply.at > whole.touched_source(t);
     (if known { From::Port } else { From::Address }, Test::Pass(own))
 }
 

@@ -1,6 +1,7 @@
 //! Questions that the judge asks of a record.
 
 use crate::ground::fact::EvidenceId;
+use crate::probe::loss;
 use crate::probe::record::{Record, Reply, ServerRecord, SocketRecord, Transaction, Via};
 use std::net::{IpAddr, SocketAddr};
 
@@ -99,6 +100,22 @@ impl<'a> View<'a> {
         self.first_contact(|t| t.server.ip() == remote)
     }
 
+    /// When anything in this run first sent to where the answer to a test was to come from, or so near
+    /// that a filter may know it, in ms.
+    pub fn touched_source(self, test: &Transaction) -> f64 {
+        let from = test.expected_from;
+        let relay = |server: &ServerRecord| {
+            server.address.ip() == from.ip() && server.relay.as_ref().is_some_and(|r| r.udp)
+        };
+        match test.via {
+            // by the TURN client, before anything came from there
+            Via::FromRelay if self.record.servers.iter().any(relay) => f64::NEG_INFINITY,
+            Via::FromRelay => self.touched_ip(from.ip()),
+            _ if test.change.ip => self.touched_ip(from.ip()),
+            _ => self.touched(from),
+        }
+    }
+
     fn first_contact(self, wanted: impl Fn(&Transaction) -> bool) -> f64 {
         let all = self.record.transactions.iter();
         all.filter(|t| from_here(t) && wanted(t)).map(first_sent).fold(f64::INFINITY, f64::min)
@@ -115,13 +132,11 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether something of this run may have made a filter let this address in: a socket of ours
-    /// had sent there by UDP before `time`, or the TURN client.
-    pub fn known_before(self, ip: IpAddr, time: f64) -> bool {
-        let relay = |server: &ServerRecord| {
-            server.address.ip() == ip && server.relay.as_ref().is_some_and(|relay| relay.udp)
-        };
-        self.touched_ip(ip) < time || self.record.servers.iter().any(relay)
+    /// What was lost of the exchanges with this server; an answer takes about `rtt` ms where none tells.
+    pub fn losses(self, about: usize, rtt: f64) -> loss::Sample {
+        let end = self.end();
+        let slack = loss::patience(loss::rtt(self.record, about).unwrap_or(rtt));
+        loss::sample(self.record, about, end, slack)
     }
 
     /// When the run's last transaction closed, in ms.

@@ -1,7 +1,9 @@
 //! The two lines that a reader reads first: the answer in one sentence, and what is open and what
 //! would close it. Pure: from the facts, the forecast and the TURN servers that were tried.
 
-use super::{Family, Forecast, Path, PeerForecast, PeerKind, Report, Sender};
+use super::prose::list;
+use super::traversal::{first, places};
+use super::{Family, Forecast, Path, PeerForecast, Report, Sender};
 use crate::ground::fact::Fact;
 use crate::nat::Facts;
 use crate::nat::{Classic, Filtering, Mapping};
@@ -108,11 +110,8 @@ fn needs(path: &Path, peers: &[&PeerForecast]) -> String {
     if path.facts.classic.value() == Some(&Classic::UdpBlocked) {
         return "connections to peers need a TURN server that is reached over TCP or TLS (turns: on port 443 passes most firewalls)".to_owned();
     }
-    let places = |wanted: Forecast| -> Vec<&'static str> {
-        let is = |p: &&&PeerForecast| p.peer != PeerKind::UdpBlocked && p.verdict == wanted;
-        peers.iter().filter(is).map(|p| p.peer.place()).collect()
-    };
-    let [direct, order, relay, open] = [Stun, OrderDependent, Turn, Inconclusive].map(places);
+    let [direct, order, relay, open] =
+        [Stun, OrderDependent, Turn, Inconclusive].map(|wanted| places(peers, wanted));
     if filters_as_known(&path.facts) {
         let sure = if direct.is_empty() {
             String::new()
@@ -135,11 +134,6 @@ fn needs(path: &Path, peers: &[&PeerForecast]) -> String {
             "STUN is enough for most peers; whether TURN is needed for those {one} depends on the filtering, which is open"
         ),
         _ => {
-            let nothing = places(None);
-            let first = |wanted: Option<Sender>| -> Vec<&'static str> {
-                let is = |p: &&&PeerForecast| p.verdict == OrderDependent && p.first == wanted;
-                peers.iter().filter(is).map(|p| p.peer.place()).collect()
-            };
             let clause = |text: &str, whom: &[&str]| {
                 (!whom.is_empty()).then(|| format!("{text} peers {}", list(whom)))
             };
@@ -148,11 +142,14 @@ fn needs(path: &Path, peers: &[&PeerForecast]) -> String {
                 clause("STUN is enough for", &direct),
                 clause(
                     "only when this side sends first it connects to",
-                    &first(Some(Sender::Here)),
+                    &first(peers, Some(Sender::Here)),
                 ),
-                clause("only when they send first it connects to", &first(Some(Sender::Peer))),
-                clause("who sends first decides for", &first(Option::None)),
-                clause("nothing connects", &nothing),
+                clause(
+                    "only when they send first it connects to",
+                    &first(peers, Some(Sender::Peer)),
+                ),
+                clause("who sends first decides for", &first(peers, Option::None)),
+                clause("nothing connects", &places(peers, None)),
                 clause("it is open for", &open),
             ]
             .into_iter()
@@ -220,14 +217,6 @@ fn open_filtering(fact: &Fact<Filtering>) -> Option<String> {
         Fact::Inconclusive { because, .. } => Some(format!(
             "the filtering ({because}), which another server with RFC 5780 may tell"
         )),
-    }
-}
-
-fn list(names: &[&str]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 

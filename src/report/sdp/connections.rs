@@ -4,6 +4,7 @@ use super::side::Side;
 use super::{Explained, SCHEMA, SdpConnection, SdpReport, SdpState, findings, pairs};
 use crate::ground::finding::{Finding, Id, Severity};
 use crate::report::Tool;
+use crate::report::prose::lower;
 use crate::sdp::{Connection, Kind, Reading, Sdp, Whose};
 use crate::stun::text::safe;
 
@@ -156,10 +157,7 @@ fn told(
             verdict.trim_end_matches('.')
         );
     }
-    let mut chars = verdict.chars();
-    let verdict: String =
-        chars.next().into_iter().flat_map(char::to_lowercase).chain(chars).collect();
-    format!("{seen} By its descriptions: {verdict}")
+    format!("{seen} By its descriptions: {}", lower(&verdict))
 }
 
 fn seconds(ms: u64) -> String {

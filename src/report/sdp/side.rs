@@ -1,6 +1,6 @@
 //! One side of a connection, as the pairs and the findings look at it.
 
-use super::{Explained, ExplainedLine, SdpCandidate, findings, meaning};
+use super::{Explained, SdpCandidate, findings, meaning};
 use crate::ground::address::{Reach, reach};
 use crate::ice::Kind;
 use crate::sdp::{Address, Entry, Sdp, Section};
@@ -142,13 +142,12 @@ impl<'a> Side<'a> {
     }
 
     pub(super) fn explained(&self) -> Explained {
-        let listed = |line: &crate::sdp::Line| -> ExplainedLine { meaning::explain(line) };
         Explained {
             source: safe(self.source.as_bytes()),
             name: self.sdp.name.as_ref().map(|name| safe(name.as_bytes())),
             begins: (self.sdp.place > 1).then_some(self.sdp.place),
             kind: self.sdp.kind.map(|kind| kind.to_string()),
-            lines: self.sdp.lines.iter().map(listed).collect(),
+            lines: self.sdp.lines.iter().map(meaning::explain).collect(),
             candidates: self.all.iter().map(SdpCandidate::from).collect(),
             findings: findings::of(self),
         }

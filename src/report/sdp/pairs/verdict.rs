@@ -2,20 +2,19 @@
 
 use super::super::side::{Place, Side};
 use super::{Could, SdpPair};
+use crate::report::prose::lower;
 
 /// What one transport comes to.
 #[derive(Debug, Clone, Default)]
 pub struct Part {
     /// Its section, where there are several.
     name: Option<String>,
-    /// The preferred pair of each verdict: direct and through a relay.
-    likely: Option<String>,
-    depends: Option<String>,
-    same: Option<String>,
-    relay: Option<String>,
-    relay_depends: Option<String>,
-    /// The priority of each of those.
-    best: [u64; 5],
+    /// The preferred pair of each verdict, with its priority: direct and through a relay.
+    likely: Option<(u64, String)>,
+    depends: Option<(u64, String)>,
+    same: Option<(u64, String)>,
+    relay: Option<(u64, String)>,
+    relay_depends: Option<(u64, String)>,
     any: bool,
     media: Option<(Could, String)>,
     /// Why nothing can work, where that is known of the sides.
@@ -51,29 +50,19 @@ impl Part {
     pub(super) fn add(&mut self, pair: &SdpPair) {
         self.any = true;
         let relay = pair.from.starts_with("relay ") || pair.to.starts_with("relay ");
-        let slots: [&mut Option<String>; 5] = [
-            &mut self.likely,
-            &mut self.depends,
-            &mut self.same,
-            &mut self.relay,
-            &mut self.relay_depends,
-        ];
-        let at = match (pair.could, relay) {
-            (Could::Likely, false) => 0,
-            (Could::Depends, false) => 1,
-            (Could::SameNetwork, _) => 2,
-            (Could::Likely, true) => 3,
-            (Could::Depends, true) => 4,
+        let best = match (pair.could, relay) {
+            (Could::Likely, false) => &mut self.likely,
+            (Could::Depends, false) => &mut self.depends,
+            (Could::SameNetwork, _) => &mut self.same,
+            (Could::Likely, true) => &mut self.relay,
+            (Could::Depends, true) => &mut self.relay_depends,
             (Could::Cannot, _) => {
                 self.why_not.get_or_insert_with(|| pair.because.clone());
                 return;
             }
         };
-        if let (Some(slot), Some(best)) = (slots.into_iter().nth(at), self.best.get_mut(at))
-            && (slot.is_none() || *best < pair.priority)
-        {
-            *slot = Some(format!("{} with {}", pair.from, pair.to));
-            *best = pair.priority;
+        if best.as_ref().is_none_or(|(priority, _)| *priority < pair.priority) {
+            *best = Some((pair.priority, format!("{} with {}", pair.from, pair.to)));
         }
     }
 
@@ -161,15 +150,17 @@ impl Part {
             };
         }
         match self {
-            Self { likely: Some(pair), .. } => format!("A direct connection is likely: {pair}"),
-            Self { depends: Some(pair), relay: Some(relay), .. } => format!(
+            Self { likely: Some((_, pair)), .. } => {
+                format!("A direct connection is likely: {pair}")
+            }
+            Self { depends: Some((_, pair)), relay: Some((_, relay)), .. } => format!(
                 "A direct connection depends on the NATs ({pair}); failing that, a relay carries it ({relay})"
             ),
-            Self { relay: Some(relay), .. } => format!("Only a relay connects them: {relay}"),
-            Self { depends: Some(pair), .. } => format!(
+            Self { relay: Some((_, relay)), .. } => format!("Only a relay connects them: {relay}"),
+            Self { depends: Some((_, pair)), .. } => format!(
                 "A direct connection depends on the NATs ({pair}), and there is no relay to fall back on"
             ),
-            Self { relay_depends: Some(relay), .. } => {
+            Self { relay_depends: Some((_, relay)), .. } => {
                 format!(
                     "Only a relay could connect them, and whether it does is not shown: {relay}"
                 )
@@ -224,9 +215,4 @@ pub fn summary(parts: &[Part]) -> String {
     let mut title = name.clone();
     title[..1].make_ascii_uppercase();
     format!("{title} is the worst: {}. Besides, {}.", lower(&worst.say()), rest.join("; "))
-}
-
-fn lower(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
