@@ -33,8 +33,8 @@ pub struct Finding {
 impl Finding {
     /// Something that was noticed. The text may hold words from the network.
     #[must_use]
-    pub fn new(id: Id, severity: Severity, text: impl Into<String>) -> Self {
-        Self { id, severity, text: text.into() }
+    pub fn new(id: Id, text: impl Into<String>) -> Self {
+        Self { severity: id.severity(), id, text: text.into() }
     }
 }
 
@@ -52,7 +52,7 @@ pub enum Origin {
 }
 
 macro_rules! ids {
-    ($($origin:ident { $($name:ident = $text:literal,)* })*) => {
+    ($($origin:ident { $($name:ident = $text:literal $severity:ident,)* })*) => {
         /// The stable name of a finding. What each means stands in `docs/report.md`.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(from = "String", into = "String")]
@@ -86,6 +86,14 @@ macro_rules! ids {
                     Self::Unknown(_) => None,
                 }
             }
+
+            /// How bad it is, as a rule.
+            const fn severity(&self) -> Severity {
+                match self {
+                    $($(Self::$name => Severity::$severity,)*)*
+                    Self::Unknown(_) => Severity::Info,
+                }
+            }
         }
 
         impl From<&str> for Id {
@@ -101,105 +109,105 @@ macro_rules! ids {
 
 ids! {
     Run {
-        NoRoute = "no-route",
-        PathFailed = "path-failed",
-        SameAddress = "same-address",
-        TurnInterrupted = "turn-interrupted",
-        TurnNotTried = "turn-not-tried",
-        Unresolvable = "unresolvable",
+        NoRoute = "no-route" Info,
+        PathFailed = "path-failed" Warning,
+        SameAddress = "same-address" Info,
+        TurnInterrupted = "turn-interrupted" Warning,
+        TurnNotTried = "turn-not-tried" Warning,
+        Unresolvable = "unresolvable" Warning,
     }
     Record {
-        AlternateDead = "alternate-dead",
-        AlternateServer = "alternate-server",
-        AnswersWithError = "answers-with-error",
-        BadOtherAddress = "bad-other-address",
-        CutShort = "cut-short",
-        Duplicates = "duplicates",
-        FixedPort = "fixed-port",
-        FixedPortFailed = "fixed-port-failed",
-        Forbidden = "forbidden",
-        IgnoresChangeRequest = "ignores-change-request",
-        IcmpUnseen = "icmp-unseen",
-        ImpossibleMappedAddress = "impossible-mapped-address",
-        Loss = "loss",
-        MalformedAnswer = "malformed-answer",
-        MalformedAttribute = "malformed-attribute",
-        MangledMappedAddress = "mangled-mapped-address",
-        Nat64 = "nat64",
-        NoMappedAddress = "no-mapped-address",
-        NoRfc5780 = "no-rfc5780",
-        NotAsked = "not-asked",
-        NotSent = "not-sent",
-        OddAnswer = "odd-answer",
-        OneAddressForAll = "one-address-for-all",
-        OriginDisagrees = "origin-disagrees",
-        ProxyBeforeServer = "proxy-before-server",
-        Redirects = "redirects",
-        Refused = "refused",
-        RelayObserves = "relay-observes",
-        RelayUnusable = "relay-unusable",
-        RefusesChangeRequest = "refuses-change-request",
-        RefusesRequest = "refuses-request",
-        RefusesResponsePort = "refuses-response-port",
-        ServerError = "server-error",
-        ServerInside = "server-inside",
-        ServerSeesItself = "server-sees-itself",
-        ServersDisagreeOnFiltering = "servers-disagree-on-filtering",
-        ServersDisagreeOnMapping = "servers-disagree-on-mapping",
-        ServersDisagreeOnNat = "servers-disagree-on-nat",
-        SeveralExternalAddresses = "several-external-addresses",
-        Silent = "silent",
-        Strays = "strays",
-        UdpSilent = "udp-silent",
-        UnknownAttribute = "unknown-attribute",
-        WantsCredentials = "wants-credentials",
-        WrongId = "wrong-id",
-        WrongOrigin = "wrong-origin",
-        WrongSource = "wrong-source",
+        AlternateDead = "alternate-dead" Warning,
+        AlternateServer = "alternate-server" Info,
+        AnswersWithError = "answers-with-error" Warning,
+        BadOtherAddress = "bad-other-address" Warning,
+        CutShort = "cut-short" Warning,
+        Duplicates = "duplicates" Info,
+        FixedPort = "fixed-port" Info,
+        FixedPortFailed = "fixed-port-failed" Error,
+        Forbidden = "forbidden" Error,
+        IgnoresChangeRequest = "ignores-change-request" Warning,
+        IcmpUnseen = "icmp-unseen" Info,
+        ImpossibleMappedAddress = "impossible-mapped-address" Error,
+        Loss = "loss" Warning,
+        MalformedAnswer = "malformed-answer" Error,
+        MalformedAttribute = "malformed-attribute" Info,
+        MangledMappedAddress = "mangled-mapped-address" Error,
+        Nat64 = "nat64" Info,
+        NoMappedAddress = "no-mapped-address" Error,
+        NoRfc5780 = "no-rfc5780" Info,
+        NotAsked = "not-asked" Warning,
+        NotSent = "not-sent" Error,
+        OddAnswer = "odd-answer" Warning,
+        OneAddressForAll = "one-address-for-all" Error,
+        OriginDisagrees = "origin-disagrees" Info,
+        ProxyBeforeServer = "proxy-before-server" Error,
+        Redirects = "redirects" Warning,
+        Refused = "refused" Error,
+        RelayObserves = "relay-observes" Info,
+        RelayUnusable = "relay-unusable" Warning,
+        RefusesChangeRequest = "refuses-change-request" Warning,
+        RefusesRequest = "refuses-request" Error,
+        RefusesResponsePort = "refuses-response-port" Info,
+        ServerError = "server-error" Error,
+        ServerInside = "server-inside" Error,
+        ServerSeesItself = "server-sees-itself" Error,
+        ServersDisagreeOnFiltering = "servers-disagree-on-filtering" Warning,
+        ServersDisagreeOnMapping = "servers-disagree-on-mapping" Warning,
+        ServersDisagreeOnNat = "servers-disagree-on-nat" Warning,
+        SeveralExternalAddresses = "several-external-addresses" Warning,
+        Silent = "silent" Error,
+        Strays = "strays" Info,
+        UdpSilent = "udp-silent" Error,
+        UnknownAttribute = "unknown-attribute" Error,
+        WantsCredentials = "wants-credentials" Error,
+        WrongId = "wrong-id" Error,
+        WrongOrigin = "wrong-origin" Warning,
+        WrongSource = "wrong-source" Error,
     }
     Attempt {
-        ConnectionLost = "connection-lost",
-        MalformedCandidate = "malformed-candidate",
-        NoRelay = "no-relay",
-        NotProbed = "not-probed",
-        PeerSilent = "peer-silent",
-        SignallingError = "signalling-error",
-        SignallingLost = "signalling-lost",
-        UnsafeCandidate = "unsafe-candidate",
-        UnusableCandidate = "unusable-candidate",
+        ConnectionLost = "connection-lost" Warning,
+        MalformedCandidate = "malformed-candidate" Warning,
+        NoRelay = "no-relay" Warning,
+        NotProbed = "not-probed" Warning,
+        PeerSilent = "peer-silent" Info,
+        SignallingError = "signalling-error" Warning,
+        SignallingLost = "signalling-lost" Warning,
+        UnsafeCandidate = "unsafe-candidate" Warning,
+        UnusableCandidate = "unusable-candidate" Info,
     }
     Description {
-        BadCredentials = "bad-credentials",
-        BadLine = "bad-line",
-        BothLite = "both-lite",
-        Cut = "cut",
-        DependentMapping = "dependent-mapping",
-        HiddenAddress = "hidden-address",
-        IceLite = "ice-lite",
-        IceMismatch = "ice-mismatch",
-        IllegalActpass = "illegal-actpass",
-        Incomplete = "incomplete",
-        LitePrivate = "lite-private",
-        LoggedError = "logged-error",
-        Media = "media",
-        MediaName = "media-name",
-        NoCandidates = "no-candidates",
-        NoCredentials = "no-credentials",
-        NoIce = "no-ice",
-        NoPair = "no-pair",
-        NoReflexive = "no-reflexive",
-        OnHold = "on-hold",
-        OneSidedIce = "one-sided-ice",
-        OnlyMdns = "only-mdns",
-        OtherGeneration = "other-generation",
-        Part = "part",
-        PrivateMedia = "private-media",
-        PrivateOnly = "private-only",
-        PrivateRtcp = "private-rtcp",
-        RelayOnly = "relay-only",
-        SetupConflict = "setup-conflict",
-        WrongAddress = "wrong-address",
-        WrongSection = "wrong-section",
+        BadCredentials = "bad-credentials" Error,
+        BadLine = "bad-line" Warning,
+        BothLite = "both-lite" Error,
+        Cut = "cut" Warning,
+        DependentMapping = "dependent-mapping" Warning,
+        HiddenAddress = "hidden-address" Info,
+        IceLite = "ice-lite" Info,
+        IceMismatch = "ice-mismatch" Warning,
+        IllegalActpass = "illegal-actpass" Error,
+        Incomplete = "incomplete" Info,
+        LitePrivate = "lite-private" Error,
+        LoggedError = "logged-error" Warning,
+        Media = "media" Info,
+        MediaName = "media-name" Info,
+        NoCandidates = "no-candidates" Warning,
+        NoCredentials = "no-credentials" Warning,
+        NoIce = "no-ice" Warning,
+        NoPair = "no-pair" Error,
+        NoReflexive = "no-reflexive" Warning,
+        OnHold = "on-hold" Info,
+        OneSidedIce = "one-sided-ice" Warning,
+        OnlyMdns = "only-mdns" Warning,
+        OtherGeneration = "other-generation" Warning,
+        Part = "part" Info,
+        PrivateMedia = "private-media" Warning,
+        PrivateOnly = "private-only" Warning,
+        PrivateRtcp = "private-rtcp" Warning,
+        RelayOnly = "relay-only" Info,
+        SetupConflict = "setup-conflict" Error,
+        WrongAddress = "wrong-address" Warning,
+        WrongSection = "wrong-section" Error,
     }
 }
 

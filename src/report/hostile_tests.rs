@@ -62,7 +62,7 @@ fn no_format_of_a_report_shows_a_hostile_character() {
 fn no_format_of_a_connection_shows_a_hostile_character() {
     for how in [Connection::Failed, Connection::DirectReflexive] {
         let report = connect::tests::both(how);
-        assert!(shown(&report, |r| vec![connect::text(r), connect::markdown(r)]) > 10);
+        assert!(shown(&report, |r| vec![r.text(false), r.markdown()]) > 10);
     }
 }
 
@@ -71,7 +71,7 @@ fn no_format_of_descriptions_shows_a_hostile_character() {
     let offer = sdp::tests::home("aaaa", false);
     let answer = Message::answer(sdp::tests::home("bbbb", true), &offer);
     let report = sdp::tests::both(&Message::offer(offer), &answer);
-    assert!(shown(&report, |r| vec![sdp::text(r), sdp::markdown(r)]) > 10);
+    assert!(shown(&report, |r| vec![r.text(false), r.markdown()]) > 10);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Servers by their names: their addresses, and which of them can be reached.
 
 use super::Ways;
-use crate::ground::finding::{Finding, Id, Severity};
+use crate::ground::finding::{Finding, Id};
 use crate::net::{Stop, resolve};
 use crate::report::Family;
 use crate::stun::uri::Uri;
@@ -39,7 +39,7 @@ pub(super) async fn look_up(
             Ok(addresses) => found.push((uri.to_string(), addresses)),
             Err(error) => {
                 let text = format!("{uri} is left out: {error}");
-                findings.push(Finding::new(Id::Unresolvable, Severity::Warning, text));
+                findings.push(Finding::new(Id::Unresolvable, text));
             }
         }
     }
@@ -64,7 +64,7 @@ pub(super) fn group(
             let Some(&address) = addresses.iter().find(fits) else { continue };
             if let Some((same, _)) = all.iter().find(|(_, a)| *a == address) {
                 let text = format!("{uri} is left out: it has the same address as {same}");
-                findings.push(Finding::new(Id::SameAddress, Severity::Info, text));
+                findings.push(Finding::new(Id::SameAddress, text));
             } else {
                 all.push((uri, address));
             }
@@ -76,7 +76,7 @@ pub(super) fn group(
                 Ok(()) => group.push((uri.clone(), address)),
                 Err(error) => {
                     let text = format!("no route to {address} over {}: {error}", family.title());
-                    unreached.push(Finding::new(Id::NoRoute, Severity::Info, text));
+                    unreached.push(Finding::new(Id::NoRoute, text));
                 }
             }
         }

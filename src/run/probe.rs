@@ -2,7 +2,7 @@
 
 use super::names::{self, Group};
 use super::{Relays, Ways};
-use crate::ground::finding::{Finding, Id, Severity};
+use crate::ground::finding::{Finding, Id};
 use crate::net::resolve;
 use crate::net::{self, NetError, Stop};
 use crate::probe::record::Record;
@@ -98,8 +98,7 @@ pub async fn probe(
         match run {
             Ok(record) => records.push(record),
             Err(error) => {
-                let text = format!("{}: {error}", family.title());
-                findings.push(Finding::new(Id::PathFailed, Severity::Warning, text));
+                findings.push(Finding::new(Id::PathFailed, format!("{}: {error}", family.title())));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! TURN servers: which address of each, and what came of trying them.
 
 use super::Ways;
-use crate::ground::finding::{Finding, Id, Severity};
+use crate::ground::finding::{Finding, Id};
 use crate::net::resolve::{Family, resolve};
 use crate::net::tls::Tls;
 use crate::net::{Stop, allocation};
@@ -96,7 +96,7 @@ impl Relays {
             all = self.attempt_all(ways, deadline) => all,
             () = stop.cancelled() => {
                 let text = "the TURN servers were not tried to the end: interrupted".to_owned();
-                findings.push(Finding::new(Id::TurnInterrupted, Severity::Warning, text));
+                findings.push(Finding::new(Id::TurnInterrupted, text));
                 return Vec::new();
             }
         };
@@ -106,7 +106,7 @@ impl Relays {
                 Ok(server) => tried.push(server),
                 Err(error) => {
                     let text = format!("{uri} was not tried: {error}");
-                    findings.push(Finding::new(Id::TurnNotTried, Severity::Warning, text));
+                    findings.push(Finding::new(Id::TurnNotTried, text));
                 }
             }
         }

@@ -183,12 +183,12 @@ impl Session {
             if let Some(failure) = &allocation.failure {
                 let advice = self.advice(&allocation.server, failure);
                 let text = format!("{}: {failure}; {advice}", allocation.server);
-                findings.push(Finding::new(Id::NoRelay, Severity::Warning, text));
+                findings.push(Finding::new(Id::NoRelay, text));
             }
         }
         findings.extend(avoided(&outcome.avoided));
         if let Some(why) = &outcome.lost {
-            findings.push(Finding::new(Id::ConnectionLost, Severity::Warning, why.clone()));
+            findings.push(Finding::new(Id::ConnectionLost, why.clone()));
         }
         let role = self.attempt.role.unwrap_or(Role::Offer);
         Side { role, nats, outcome: Some(outcome), round_trips: None, findings }
@@ -236,7 +236,8 @@ impl Session {
 
     fn note(&mut self, id: Id, text: String, on_progress: &mut dyn FnMut(Progress)) {
         on_progress(Progress::Note(text.clone()));
-        self.attempt.findings.push(Finding::new(id, Severity::Warning, text));
+        let finding = Finding { severity: Severity::Warning, ..Finding::new(id, text) };
+        self.attempt.findings.push(finding);
     }
 
     async fn open(&self, role: Role, within: Duration) -> Result<Peer, ConnectError> {
@@ -276,7 +277,7 @@ fn avoided(all: &[Avoided]) -> Option<Finding> {
         "no check was sent to {}, which the peer named or sent from: {}{more}",
         first.address, first.why
     );
-    Some(Finding::new(Id::UnsafeCandidate, Severity::Warning, text))
+    Some(Finding::new(Id::UnsafeCandidate, text))
 }
 
 /// Told at once, while the attempt goes on.

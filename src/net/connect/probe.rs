@@ -1,7 +1,7 @@
 //! The prober, beside everything else.
 
 use super::Config;
-use crate::ground::finding::{Finding, Id, Severity};
+use crate::ground::finding::{Finding, Id};
 use crate::net::Stop;
 use crate::net::probe;
 use crate::peer::NatFacts;
@@ -63,7 +63,7 @@ impl Probing {
                 }
                 Ok(Err(error)) => {
                     let text = format!("the NAT was not measured: {error}");
-                    findings.push(Finding::new(Id::NotProbed, Severity::Warning, text));
+                    findings.push(Finding::new(Id::NotProbed, text));
                 }
                 Err(_) => {}
             }

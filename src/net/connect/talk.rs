@@ -4,7 +4,7 @@
 use super::link::Link;
 use super::relayed::{self, Second};
 use super::{Met, OVER, Progress, Session};
-use crate::ground::finding::{Finding, Id, Severity};
+use crate::ground::finding::{Finding, Id};
 use crate::net::signal::Event;
 use crate::peer::{Side, Word};
 use crate::signal::{Message, Role};
@@ -83,7 +83,7 @@ impl Session {
         let there = there.map(|side| Side { role: role.unwrap_or(side.role), ..side }.trimmed());
         if there.is_none() && self.attempt.cut_short.is_none() {
             let text = "the peer told nothing of its own side".to_owned();
-            self.attempt.findings.push(Finding::new(Id::PeerSilent, Severity::Info, text));
+            self.attempt.findings.push(Finding::new(Id::PeerSilent, text));
         }
         self.attempt.there = there;
     }

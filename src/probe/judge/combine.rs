@@ -5,7 +5,7 @@ use super::machines::Machines;
 use super::view::ids;
 use crate::ground::fact::Fact;
 use crate::ground::fact::Values;
-use crate::ground::finding::{Finding, Id, Severity};
+use crate::ground::finding::{Finding, Id};
 use crate::probe::record::Record;
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -37,7 +37,7 @@ impl Comparison<'_> {
         } else {
             format!("{text}; {left_out} stands alone and was left out")
         };
-        self.findings.push(Finding::new(id, Severity::Warning, note));
+        self.findings.push(Finding::new(id, note));
         let Some(liar) = liar else {
             return Fact::inconclusive(text, ids(alone.iter().flat_map(Fact::evidence)));
         };

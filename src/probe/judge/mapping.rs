@@ -8,7 +8,7 @@
 use super::machines::Machines;
 use super::view::{Mapped, View, ids};
 use crate::ground::fact::Fact;
-use crate::ground::finding::{Finding, Id, Severity};
+use crate::ground::finding::{Finding, Id};
 use crate::nat::Mapping;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -250,7 +250,7 @@ impl<'a> Comparison<'a> {
 }
 
 fn disagreement(text: String) -> Finding {
-    Finding::new(Id::ServersDisagreeOnMapping, Severity::Warning, text)
+    Finding::new(Id::ServersDisagreeOnMapping, text)
 }
 
 /// The mappings that all of these pairs allow.

@@ -22,7 +22,7 @@ mod view;
 
 use super::record::Record;
 use crate::ground::fact::Fact;
-use crate::ground::finding::{Finding, Id, Severity};
+use crate::ground::finding::{Finding, Id};
 use crate::nat::{Facts, Filtering};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -131,13 +131,13 @@ fn filtering_by(view: View<'_>, about: usize) -> Fact<Filtering> {
 }
 
 /// What a port of the user's choice was used for.
-fn fixed_port(record: &Record, note: &mut impl FnMut(Id, Severity, String)) {
+fn fixed_port(record: &Record, note: &mut impl FnMut(Id, String)) {
     let Some(socket) = record.sockets.iter().find(|s| s.fixed) else { return };
     if let Some(why) = &socket.failed {
         let text = format!(
             "the mapping was not measured: no socket on the port of --bind could be opened ({why})"
         );
-        return note(Id::FixedPortFailed, Severity::Error, text);
+        return note(Id::FixedPortFailed, text);
     }
     let of_socket = record.transactions.iter().filter(|t| t.socket == socket.id);
     let seen: BTreeSet<SocketAddr> =
@@ -148,22 +148,22 @@ fn fixed_port(record: &Record, note: &mut impl FnMut(Id, Severity, String)) {
         "{} (--bind) is seen as {seen}: the mapping was measured from this port, everything else from random ones, because what an earlier run opened from a fixed port may still be open and would look like a filter that lets everybody in",
         socket.local
     );
-    note(Id::FixedPort, Severity::Info, text);
+    note(Id::FixedPort, text);
 }
 
 fn path_findings(record: &Record) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut note = |id, severity, text| findings.push(Finding::new(id, severity, text));
+    let mut note = |id, text| findings.push(Finding::new(id, text));
     if record.cut_short {
         let text =
             "the run was ended before its plan was done; the facts are what it had shown by then";
-        note(Id::CutShort, Severity::Warning, text.to_owned());
+        note(Id::CutShort, text.to_owned());
     }
     fixed_port(record, &mut note);
     if record.strays > 0 {
         let text =
             format!("{} datagrams answered no request of ours and were ignored", record.strays);
-        note(Id::Strays, Severity::Info, text);
+        note(Id::Strays, text);
     }
     let seen: BTreeSet<std::net::IpAddr> =
         record.transactions.iter().filter_map(|t| Some(t.received.as_ref()?.mapped.ip())).collect();
@@ -174,7 +174,7 @@ fn path_findings(record: &Record) -> Vec<Finding> {
             seen.len(),
             names.join(", ")
         );
-        note(Id::SeveralExternalAddresses, Severity::Warning, text);
+        note(Id::SeveralExternalAddresses, text);
     }
     findings
 }

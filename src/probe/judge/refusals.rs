@@ -1,6 +1,6 @@
 //! Answers that do not count, each kind with its own name and its own advice.
 
-use crate::ground::finding::{Id, Severity};
+use crate::ground::finding::Id;
 use crate::probe::address::may_follow;
 use crate::probe::record::{Record, Rejected, RejectedWhy, Transaction, Via};
 
@@ -9,17 +9,16 @@ pub(super) fn note(
     record: &Record,
     t: &Transaction,
     rejected: &Rejected,
-    note: &mut impl FnMut(Id, Severity, String),
+    note: &mut impl FnMut(Id, String),
 ) {
     let (from, asked) = (rejected.from, t.expected_from);
     match rejected.why {
         RejectedWhy::Error => {
-            let (id, severity, text) = error(record, t, rejected);
-            note(id, severity, text);
+            let (id, text) = error(record, t, rejected);
+            note(id, text);
         }
         RejectedWhy::WrongSource if t.change.any() && from == t.server => note(
             Id::IgnoresChangeRequest,
-            Severity::Warning,
             format!(
                 "asked to answer from {asked}, {from} answered itself: filtering cannot be tested with it"
             ),
@@ -28,7 +27,7 @@ pub(super) fn note(
             let text = format!(
                 "what the relay was to send from {asked} came from {from}: it stands behind a translation of its own, and what it sends shows nothing of the filter here; let it relay from an address that it has"
             );
-            note(Id::WrongSource, Severity::Warning, text);
+            note(Id::WrongSource, text);
         }
         RejectedWhy::WrongSource => {
             let advice = if t.change.any() {
@@ -40,11 +39,10 @@ pub(super) fn note(
             let text = format!(
                 "an answer came from {from} where {asked} was asked for; it was not counted{advice}"
             );
-            note(Id::WrongSource, Severity::Error, text);
+            note(Id::WrongSource, text);
         }
         RejectedWhy::WrongOrigin => note(
             Id::WrongOrigin,
-            Severity::Warning,
             format!("an answer from {from} names another RESPONSE-ORIGIN; it was not counted"),
         ),
         RejectedWhy::NoMappedAddress => {
@@ -52,11 +50,10 @@ pub(super) fn note(
             let text = format!(
                 "{from} answers without a mapped address that can be read{what}: take another server"
             );
-            note(Id::NoMappedAddress, Severity::Error, text);
+            note(Id::NoMappedAddress, text);
         }
         RejectedWhy::WrongClass | RejectedWhy::WrongSocket => note(
             Id::OddAnswer,
-            Severity::Warning,
             format!("{from} sent a message that is no answer to the request; it was not counted"),
         ),
         RejectedWhy::Malformed => {
@@ -64,11 +61,10 @@ pub(super) fn note(
             let text = format!(
                 "{from} answers with what cannot be read ({what}): is this a STUN server's port? Check it, or take another server"
             );
-            note(Id::MalformedAnswer, Severity::Error, text);
+            note(Id::MalformedAnswer, text);
         }
         RejectedWhy::WrongId => note(
             Id::WrongId,
-            Severity::Error,
             format!(
                 "{from} answers with a transaction id that is not the request's; such an answer may be anybody's and was not counted. Take another server"
             ),
@@ -79,7 +75,7 @@ pub(super) fn note(
 }
 
 /// What an error response means.
-fn error(record: &Record, t: &Transaction, rejected: &Rejected) -> (Id, Severity, String) {
+fn error(record: &Record, t: &Transaction, rejected: &Rejected) -> (Id, String) {
     let from = rejected.from;
     let code = rejected.code.unwrap_or(0);
     let says = rejected.says.as_ref().map(|says| format!(" \u{201c}{says}\u{201d}"));
@@ -88,16 +84,16 @@ fn error(record: &Record, t: &Transaction, rejected: &Rejected) -> (Id, Severity
         let text = format!(
             "{from} refuses RESPONSE-PORT (420): behind a dependent mapping its obedience cannot be shown"
         );
-        return (Id::RefusesResponsePort, Severity::Info, text);
+        return (Id::RefusesResponsePort, text);
     }
     if t.change.any() && !matches!(code, 300 | 401 | 438) {
         let text = format!(
             "{from} refuses CHANGE-REQUEST with error {code}{says}: filtering cannot be tested with it"
         );
-        return (Id::RefusesChangeRequest, Severity::Warning, text);
+        return (Id::RefusesChangeRequest, text);
     }
     match code {
-        300 => (Id::Redirects, Severity::Warning, redirect(record, t, rejected)),
+        300 => (Id::Redirects, redirect(record, t, rejected)),
         401 | 438 => {
             let realm = rejected.realm.as_ref().filter(|realm| !realm.is_empty());
             let realm = realm.map(|r| format!(" for the realm \u{201c}{r}\u{201d}"));
@@ -105,35 +101,35 @@ fn error(record: &Record, t: &Transaction, rejected: &Rejected) -> (Id, Severity
                 "{from} answers Binding with {code}{says}: it wants credentials{}, which a STUN check does not give. Take another server, let it answer Binding without credentials (coturn: no `secure-stun`), or try it as a TURN server with --turn",
                 realm.unwrap_or_default()
             );
-            (Id::WantsCredentials, Severity::Error, text)
+            (Id::WantsCredentials, text)
         }
         403 => {
             let text = format!(
                 "{from} answers 403{says}: it does not serve this host; ask who runs it, or take another server"
             );
-            (Id::Forbidden, Severity::Error, text)
+            (Id::Forbidden, text)
         }
         420 => {
             let text = format!(
                 "{from} answers a plain Binding request with 420{says}, as if there were an attribute in it that it must know: it is no STUN server of RFC 5389 or later, or something on the way adds to requests. Take another server"
             );
-            (Id::UnknownAttribute, Severity::Error, text)
+            (Id::UnknownAttribute, text)
         }
         400..=499 => {
             let text = format!(
                 "{from} answers with error {code}{says}: it does not take a plain Binding request; is this a STUN server's port? Check it, or take another server"
             );
-            (Id::RefusesRequest, Severity::Error, text)
+            (Id::RefusesRequest, text)
         }
         500..=599 => {
             let text = format!(
                 "{from} answers with error {code}{says}: the server itself is in trouble; try again later, or take another server"
             );
-            (Id::ServerError, Severity::Error, text)
+            (Id::ServerError, text)
         }
         _ => {
             let text = format!("{from} answers with error {code}{says}: take another server");
-            (Id::AnswersWithError, Severity::Warning, text)
+            (Id::AnswersWithError, text)
         }
     }
 }

@@ -5,7 +5,7 @@ use super::credit::Doubt;
 use super::refusals;
 use super::standing::{Standing, failed, standing};
 use super::view::View;
-use crate::ground::finding::{Finding, Id, Severity};
+use crate::ground::finding::{Finding, Id};
 use crate::ground::icmp::IcmpKind;
 use crate::probe::address::check_other;
 use crate::probe::loss;
@@ -16,8 +16,8 @@ pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> Serv
     let first = view.udp().find_map(|t| t.received.as_ref());
     let other = view.transactions().find_map(|t| t.received.as_ref()?.other);
     let mut findings = BTreeMap::new();
-    let mut note = |id: Id, severity, text: String| {
-        findings.entry(id.to_string()).or_insert(Finding::new(id, severity, text));
+    let mut note = |id: Id, text: String| {
+        findings.entry(id.to_string()).or_insert(Finding::new(id, text));
     };
     for t in view.transactions() {
         t.rejected.iter().for_each(|r| refusals::note(view.record, t, r, &mut note));
@@ -25,7 +25,7 @@ pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> Serv
     }
     let standing = standing(view, doubt);
     if let Some(doubt) = doubt {
-        note(doubt.id.clone(), Severity::Error, doubt.text.clone());
+        note(doubt.id.clone(), doubt.text.clone());
     } else if let Some(relay) = view.record.servers.get(about).and_then(|s| s.relay.as_ref()) {
         note_relay(view, about, relay, &mut note);
     } else {
@@ -45,27 +45,21 @@ pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> Serv
 }
 
 /// Who named it, and what it is not.
-fn note_origin(view: View<'_>, about: usize, note: &mut impl FnMut(Id, Severity, String)) {
+fn note_origin(view: View<'_>, about: usize, note: &mut impl FnMut(Id, String)) {
     let Some(server) = view.record.servers.get(about) else { return };
     if let Some(sender) = server.sent_by {
         let text = format!(
             "{} was asked because {sender} sends its clients there (300 Try Alternate)",
             server.address
         );
-        note(Id::AlternateServer, Severity::Info, text);
+        note(Id::AlternateServer, text);
     }
 }
 
-fn note_reply(
-    view: View<'_>,
-    t: &Transaction,
-    reply: &Reply,
-    note: &mut impl FnMut(Id, Severity, String),
-) {
+fn note_reply(view: View<'_>, t: &Transaction, reply: &Reply, note: &mut impl FnMut(Id, String)) {
     if let Some(origin) = reply.origin.filter(|&origin| origin != reply.from && t.via == Via::Udp) {
         note(
             Id::OriginDisagrees,
-            Severity::Info,
             format!(
                 "{} calls itself {origin}: it stands behind a translation of its own",
                 reply.from
@@ -79,7 +73,6 @@ fn note_reply(
         };
         note(
             Id::MalformedAttribute,
-            Severity::Info,
             format!(
                 "{} sends answers that are damaged, and were read all the same ({defect}{more})",
                 reply.from
@@ -92,7 +85,6 @@ fn note_reply(
     {
         note(
             Id::Nat64,
-            Severity::Info,
             format!(
                 "{}, asked over IPv6, sees this host as {}: a NAT64 stands on the way",
                 reply.from, reply.mapped
@@ -106,7 +98,7 @@ fn note_unheard(
     view: View<'_>,
     about: usize,
     standing: Standing,
-    note: &mut impl FnMut(Id, Severity, String),
+    note: &mut impl FnMut(Id, String),
 ) {
     let Some(server) = view.record.servers.get(about) else { return };
     let address = server.address;
@@ -116,32 +108,30 @@ fn note_unheard(
             let text = format!(
                 "{address} answers over TCP, not over UDP: UDP to it is filtered on the way, or its UDP service is down"
             );
-            note(Id::UdpSilent, Severity::Error, text);
+            note(Id::UdpSilent, text);
         }
         Standing::Refused => {
             let error = view.udp().find_map(|t| t.icmp.first());
             let offender = error.and_then(|e| e.offender);
             let offender = offender.map_or_else(|| "this host".to_owned(), |ip| ip.to_string());
             let kind = error.map_or(IcmpKind::Other, |error| error.kind).text();
-            let text = format!("{address} cannot be reached: {offender} says {kind}");
-            note(Id::Refused, Severity::Error, text);
+            note(Id::Refused, format!("{address} cannot be reached: {offender} says {kind}"));
         }
-        Standing::NotSent => note(Id::NotSent, Severity::Error, unsent(view, address)),
+        Standing::NotSent => note(Id::NotSent, unsent(view, address)),
         Standing::NotAsked => {
-            let text = format!("{address} was not asked: the run was ended before");
-            note(Id::NotAsked, Severity::Warning, text);
+            note(Id::NotAsked, format!("{address} was not asked: the run was ended before"));
         }
         Standing::Silent => {
             let tcp = if asked_tcp { ", nor over TCP" } else { "" };
             let text = format!(
                 "{address} does not answer over UDP{tcp}: check its name and port, or take another"
             );
-            note(Id::Silent, Severity::Error, text);
+            note(Id::Silent, text);
             if view.record.sockets.iter().any(|socket| socket.no_icmp) {
                 let text = format!(
                     "the system of this host does not show ICMP errors: {address} may have refused, or a router on the way, and that looks like silence; measure from Linux to see it"
                 );
-                note(Id::IcmpUnseen, Severity::Info, text);
+                note(Id::IcmpUnseen, text);
             }
         }
         _ => {}
@@ -165,25 +155,20 @@ fn unsent(view: View<'_>, address: std::net::SocketAddr) -> String {
 }
 
 /// How well packets travel.
-fn note_quality(view: View<'_>, about: usize, note: &mut impl FnMut(Id, Severity, String)) {
+fn note_quality(view: View<'_>, about: usize, note: &mut impl FnMut(Id, String)) {
     let Some(server) = view.record.servers.get(about) else { return };
     let address = server.address;
     let udp = view.udp().any(|t| t.received.is_some());
     if loss::duplicates_replies(view.record, about) {
         note(
             Id::Duplicates,
-            Severity::Info,
             format!("{address} or the network answers one request more than once"),
         );
     }
     let sample = view.losses(about, 100.0);
     let all = sample.answered + sample.lost;
     if udp && sample.lost * 20 > all {
-        note(
-            Id::Loss,
-            Severity::Warning,
-            format!("{} of {all} exchanges with {address} were lost", sample.lost),
-        );
+        note(Id::Loss, format!("{} of {all} exchanges with {address} were lost", sample.lost));
     }
 }
 
@@ -192,7 +177,7 @@ fn note_relay(
     view: View<'_>,
     about: usize,
     relay: &RelayRecord,
-    note: &mut impl FnMut(Id, Severity, String),
+    note: &mut impl FnMut(Id, String),
 ) {
     let Some(server) = view.record.servers.get(about) else { return };
     if let Some(why) = &relay.failed {
@@ -200,7 +185,7 @@ fn note_relay(
             "{} could not be used to observe from: {why}; mapping and filtering rest on the STUN servers alone",
             server.uri
         );
-        note(Id::RelayUnusable, Severity::Warning, text);
+        note(Id::RelayUnusable, text);
         return;
     }
     let relayed: Vec<String> = relay.relayed.iter().map(ToString::to_string).collect();
@@ -208,20 +193,19 @@ fn note_relay(
         "packets were sent from relayed addresses of this server and to them ({}), to see the NAT from there",
         relayed.join(", ")
     );
-    note(Id::RelayObserves, Severity::Info, text);
+    note(Id::RelayObserves, text);
 }
 
 fn note_alternate(
     view: View<'_>,
     about: usize,
     first: Option<&Reply>,
-    note: &mut impl FnMut(Id, Severity, String),
+    note: &mut impl FnMut(Id, String),
 ) {
     let (Some(server), Some(first)) = (view.record.servers.get(about), first) else { return };
     let Some(other) = first.other else {
         note(
             Id::NoRfc5780,
-            Severity::Info,
             format!(
                 "{} has no OTHER-ADDRESS: it shows the mapped address, not the filtering",
                 server.address
@@ -232,7 +216,6 @@ fn note_alternate(
     if let Err(why) = check_other(server.address, other) {
         note(
             Id::BadOtherAddress,
-            Severity::Warning,
             format!(
                 "{} names {other} as its OTHER-ADDRESS, which is of no use: {why}",
                 server.address
@@ -243,7 +226,6 @@ fn note_alternate(
     {
         note(
             Id::AlternateDead,
-            Severity::Warning,
             format!(
                 "{} names {other} as its OTHER-ADDRESS, and nothing answers there",
                 server.address

@@ -4,9 +4,8 @@ mod prediction;
 mod render;
 
 pub use prediction::Prediction;
-pub use render::{markdown, text};
 
-use super::{Document, Tool};
+use super::Tool;
 use crate::ground::finding::Finding;
 use crate::ice::{Connection, Outcome};
 use crate::nat::pair::Verdict;
@@ -171,15 +170,6 @@ impl Summary {
             }
             (Some(Connection::Failed), _) => format!("Not connected: {because}."),
         }
-    }
-}
-
-impl Document for ConnectReport {
-    fn text(&self, _colour: bool) -> String {
-        text(self)
-    }
-    fn markdown(&self) -> String {
-        markdown(self)
     }
 }
 

@@ -3,9 +3,9 @@
 use super::ConnectReport;
 use crate::ice::{Check, CheckResult, Outcome};
 use crate::peer::{NatFacts, Relayed, RoundTrips, Side};
-use crate::report::Axis;
 use crate::report::escape::{markdown as safe, terminal};
 use crate::report::prose::{milliseconds, paragraph, severity};
+use crate::report::{Axis, Document};
 use std::fmt::Write as _;
 
 /// Checks of a side that are shown to people; the JSON has more.
@@ -14,82 +14,82 @@ const SHOWN: usize = 12;
 /// What the prediction is called.
 const EXPECTED: &str = "Expected of the two NATs that were measured";
 
-/// The report as text: 80 columns.
-#[must_use]
-pub fn text(report: &ConnectReport) -> String {
-    let mut out = String::new();
-    let seconds = std::time::Duration::from_millis(report.duration_ms).as_secs_f64();
-    let line =
-        format!("{} {}, {}, {seconds:.1} s", report.tool.name, report.tool.version, report.started);
-    let _ = writeln!(out, "{}", terminal(&line));
-    for side in &report.sides {
-        let here = if report.written_by == Some(side.role) { " (this one)" } else { "" };
-        let _ = writeln!(out, "\nThe {}ing side{here}", side.role.as_str());
-        for section in sections(side) {
-            let _ = writeln!(out, "  {}", section.title);
-            for line in section.lines {
-                paragraph(&mut out, "    ", &line);
+impl Document for ConnectReport {
+    /// The report as text: 80 columns.
+    fn text(&self, _colour: bool) -> String {
+        let mut out = String::new();
+        let seconds = std::time::Duration::from_millis(self.duration_ms).as_secs_f64();
+        let line =
+            format!("{} {}, {}, {seconds:.1} s", self.tool.name, self.tool.version, self.started);
+        let _ = writeln!(out, "{}", terminal(&line));
+        for side in &self.sides {
+            let here = if self.written_by == Some(side.role) { " (this one)" } else { "" };
+            let _ = writeln!(out, "\nThe {}ing side{here}", side.role.as_str());
+            for section in sections(side) {
+                let _ = writeln!(out, "  {}", section.title);
+                for line in section.lines {
+                    paragraph(&mut out, "    ", &line);
+                }
             }
         }
-    }
-    let round_trips = round_trips(report);
-    if !round_trips.is_empty() {
-        out.push_str("\nRound trips\n");
-    }
-    for line in round_trips {
-        paragraph(&mut out, "  ", &line);
-    }
-    let notes = notes(report);
-    if !notes.is_empty() {
-        out.push_str("\nNoticed\n");
-    }
-    for note in notes {
-        paragraph(&mut out, "  ", &note);
-    }
-    if let Some(prediction) = &report.result.prediction {
+        let round_trips = round_trips(self);
+        if !round_trips.is_empty() {
+            out.push_str("\nRound trips\n");
+        }
+        for line in round_trips {
+            paragraph(&mut out, "  ", &line);
+        }
+        let notes = notes(self);
+        if !notes.is_empty() {
+            out.push_str("\nNoticed\n");
+        }
+        for note in notes {
+            paragraph(&mut out, "  ", &note);
+        }
+        if let Some(prediction) = &self.result.prediction {
+            out.push('\n');
+            paragraph(&mut out, "", &format!("{EXPECTED}: {}.", prediction.sentence()));
+        }
+        // last, where a terminal leaves the eye
         out.push('\n');
-        paragraph(&mut out, "", &format!("{EXPECTED}: {}.", prediction.sentence()));
+        paragraph(&mut out, "", &self.result.sentence());
+        out
     }
-    // last, where a terminal leaves the eye
-    out.push('\n');
-    paragraph(&mut out, "", &report.result.sentence());
-    out
-}
 
-/// The report as Markdown. Nothing in it from the network can be read as markup.
-#[must_use]
-pub fn markdown(report: &ConnectReport) -> String {
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "## Connection\n\n**{}**\n\n{} {}, {}, {} ms",
-        safe(&report.result.sentence()),
-        safe(&report.tool.name),
-        safe(&report.tool.version),
-        safe(&report.started),
-        report.duration_ms
-    );
-    if let Some(prediction) = &report.result.prediction {
-        let _ = writeln!(out, "\n{EXPECTED}: {}.", safe(&prediction.sentence()));
+    /// The report as Markdown. Nothing in it from the network can be read as markup.
+    fn markdown(&self) -> String {
+        let mut out = String::new();
+        let _ = writeln!(
+            out,
+            "## Connection\n\n**{}**\n\n{} {}, {}, {} ms",
+            safe(&self.result.sentence()),
+            safe(&self.tool.name),
+            safe(&self.tool.version),
+            safe(&self.started),
+            self.duration_ms
+        );
+        if let Some(prediction) = &self.result.prediction {
+            let _ = writeln!(out, "\n{EXPECTED}: {}.", safe(&prediction.sentence()));
+        }
+        let list = |out: &mut String, title: &str, lines: Vec<String>| {
+            if !lines.is_empty() {
+                let _ = writeln!(out, "\n{title}\n");
+            }
+            for line in lines {
+                let _ = writeln!(out, "- {}", safe(&line));
+            }
+        };
+        list(&mut out, "### Round trips", round_trips(self));
+        for side in &self.sides {
+            let here = if self.written_by == Some(side.role) { " (this one)" } else { "" };
+            let _ = writeln!(out, "\n### The {}ing side{here}", side.role.as_str());
+            for section in sections(side) {
+                list(&mut out, section.title, section.lines);
+            }
+        }
+        list(&mut out, "### Noticed", notes(self));
+        out
     }
-    let list = |out: &mut String, title: &str, lines: Vec<String>| {
-        if !lines.is_empty() {
-            let _ = writeln!(out, "\n{title}\n");
-        }
-        for line in lines {
-            let _ = writeln!(out, "- {}", safe(&line));
-        }
-    };
-    list(&mut out, "### Round trips", round_trips(report));
-    for side in &report.sides {
-        let here = if report.written_by == Some(side.role) { " (this one)" } else { "" };
-        let _ = writeln!(out, "\n### The {}ing side{here}", side.role.as_str());
-        for section in sections(side) {
-            list(&mut out, section.title, section.lines);
-        }
-    }
-    list(&mut out, "### Noticed", notes(report));
-    out
 }
 
 struct Section {

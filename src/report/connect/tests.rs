@@ -7,6 +7,7 @@ use crate::ice::{
 use crate::nat::Facts;
 use crate::nat::{Filtering, Mapping};
 use crate::peer::{NatFacts, RoundTrips};
+use crate::report::Document;
 use std::net::SocketAddr;
 
 fn at(text: &str) -> SocketAddr {

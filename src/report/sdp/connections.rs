@@ -2,7 +2,7 @@
 
 use super::side::Side;
 use super::{Explained, SCHEMA, SdpConnection, SdpReport, SdpState, findings, pairs};
-use crate::ground::finding::{Finding, Id, Severity};
+use crate::ground::finding::{Finding, Id};
 use crate::report::Tool;
 use crate::report::prose::lower;
 use crate::sdp::{Connection, Kind, Reading, Sdp, Whose};
@@ -42,7 +42,7 @@ pub(super) fn explain(all: &[(&str, &Sdp)], connections: &[Connection], cut: boo
     }
     if let (true, Some(first)) = (cut, report.descriptions.first_mut()) {
         let text = "there is more in it than is taken: what comes last is not here";
-        first.findings.push(Finding::new(Id::Cut, Severity::Warning, text));
+        first.findings.push(Finding::new(Id::Cut, text));
     }
     report.summary = summary(&report, all);
     report
@@ -99,7 +99,7 @@ fn one(report: &mut SdpReport, index: usize, connection: &Connection, all: &[(&s
     }
     for error in &connection.errors {
         let text = format!("the log tells an error: {}", crate::report::escape::terminal(error));
-        noticed.push(Finding::new(Id::LoggedError, Severity::Warning, text));
+        noticed.push(Finding::new(Id::LoggedError, text));
     }
     // that it was closed in the end says nothing of how it went
     let open = connection.states.iter().rfind(|state| state.state != "closed");

@@ -26,7 +26,7 @@ pub(super) fn of(side: &Side<'_>) -> Vec<Finding> {
     }
     if side.all.is_empty() && side.sdp.unread.is_empty() {
         let text = "it has no candidate: they must follow one by one (trickle), or it was copied before they were gathered";
-        found.push(Finding::new(Id::NoCandidates, Severity::Warning, text));
+        found.push(Finding::new(Id::NoCandidates, text));
     } else if side.entries().next().is_some() {
         missing(side, &mut found);
     }
@@ -37,7 +37,7 @@ pub(super) fn of(side: &Side<'_>) -> Vec<Finding> {
             "STUN servers saw {base} as {}: the mapping depends on the destination (a symmetric NAT), so what a peer is told is not where it must send",
             seen.join(" and ")
         );
-        found.push(Finding::new(Id::DependentMapping, Severity::Warning, text));
+        found.push(Finding::new(Id::DependentMapping, text));
     }
     strays(side, &mut found);
     relays(side, &mut found);
@@ -52,11 +52,11 @@ fn unreadable(side: &Side<'_>, found: &mut Vec<Finding>) {
     let bad = &side.sdp.bad;
     for error in bad.iter().take(MOST) {
         let text = format!("{error}; this line does not count, the rest was read");
-        found.push(Finding::new(Id::BadLine, Severity::Warning, text));
+        found.push(Finding::new(Id::BadLine, text));
     }
     if bad.len() > MOST {
         let text = format!("{} further lines cannot be read", bad.len() - MOST);
-        found.push(Finding::new(Id::BadLine, Severity::Warning, text));
+        found.push(Finding::new(Id::BadLine, text));
     }
 }
 
@@ -67,7 +67,7 @@ fn part(side: &Side<'_>, found: &mut Vec<Finding>) {
     if sdp.whole {
         if side.ice && !sdp.says("ice-ufrag") {
             let text = "it has candidates, but no a=ice-ufrag and no a=ice-pwd: without credentials no check can be sent or answered";
-            found.push(Finding::new(Id::NoCredentials, Severity::Warning, text));
+            found.push(Finding::new(Id::NoCredentials, text));
         }
     } else if side.sections.is_empty() {
         let mut missing = Vec::new();
@@ -79,7 +79,7 @@ fn part(side: &Side<'_>, found: &mut Vec<Finding>) {
             "this is no whole description: {} are missing, so it is judged by its candidates alone",
             missing.join(" and ")
         );
-        found.push(Finding::new(Id::Part, Severity::Info, text));
+        found.push(Finding::new(Id::Part, text));
     } else {
         let rest = if side.ice && !credentials {
             ", and its credentials (a=ice-ufrag and a=ice-pwd)"
@@ -89,7 +89,7 @@ fn part(side: &Side<'_>, found: &mut Vec<Finding>) {
         let text = format!(
             "this is a part of a description: its beginning is missing (v=, o=, s=, t=, and whatever holds for all sections, such as a=group){rest}"
         );
-        found.push(Finding::new(Id::Part, Severity::Info, text));
+        found.push(Finding::new(Id::Part, text));
     }
 }
 
@@ -113,29 +113,29 @@ fn missing(side: &Side<'_>, found: &mut Vec<Finding>) {
             "this side was told to use nothing else (iceTransportPolicy: relay), or its others were taken out"
         };
         let text = format!("all candidates are relayed: {why}; it says nothing about STUN");
-        found.push(Finding::new(Id::RelayOnly, Severity::Info, text));
+        found.push(Finding::new(Id::RelayOnly, text));
     } else if all(|place| *place == Place::Local) {
         let text = format!(
             "all candidates{so_far} are multicast DNS names: only machines of the same local network can find them; others are reached only where they are public, or with a STUN or TURN server"
         );
-        found.push(Finding::new(Id::OnlyMdns, Severity::Warning, text));
+        found.push(Finding::new(Id::OnlyMdns, text));
     } else if side.lite && all(inner) {
         let text = "this side is ICE-lite and tells only private addresses: it sends no checks itself, so nobody outside of its network connects; tell the server its public address (announced address, external IP, NAT 1:1 mapping)";
-        found.push(Finding::new(Id::LitePrivate, Severity::Error, text));
+        found.push(Finding::new(Id::LitePrivate, text));
     } else if all(inner) {
         let text = format!(
             "all addresses{so_far} are private: nobody outside of that network can send to them; no STUN server answered, or none was given"
         );
-        found.push(Finding::new(Id::PrivateOnly, Severity::Warning, text));
+        found.push(Finding::new(Id::PrivateOnly, text));
     } else if !has(Kind::ServerReflexive) && no_public_host(side) {
         let text = format!(
             "there is no reflexive candidate{so_far}: no STUN server answered, or none was given, so a direct connection through this side's NAT is unlikely"
         );
-        found.push(Finding::new(Id::NoReflexive, Severity::Warning, text));
+        found.push(Finding::new(Id::NoReflexive, text));
     }
     if !has(Kind::Relayed) && !side.lite {
         let text = "there is no relay candidate: where no direct path works, nothing will (give a TURN server, and check its credentials)";
-        found.push(Finding::new(Id::NoRelay, Severity::Info, text));
+        found.push(Finding { severity: Severity::Info, ..Finding::new(Id::NoRelay, text) });
     }
 }
 
@@ -163,7 +163,7 @@ fn relays(side: &Side<'_>, found: &mut Vec<Finding>) {
         };
         told += 1;
         if told <= MOST {
-            found.push(Finding::new(Id::WrongAddress, Severity::Warning, text));
+            found.push(Finding::new(Id::WrongAddress, text));
         }
     }
 }
@@ -182,7 +182,7 @@ fn strays(side: &Side<'_>, found: &mut Vec<Finding>) {
             "the candidates stand in the wrong section ({} in {at}): {carrier} carries the group (a=group:BUNDLE, RFC 9143 section 7.1), and browsers ignore them anywhere else; they must stand in {carrier}",
             misplaced.len()
         );
-        found.push(Finding::new(Id::WrongSection, Severity::Error, text));
+        found.push(Finding::new(Id::WrongSection, text));
     }
     let stale: BTreeSet<&str> = side
         .all
@@ -191,8 +191,7 @@ fn strays(side: &Side<'_>, found: &mut Vec<Finding>) {
         .filter_map(|c| c.stray.as_deref())
         .collect();
     for why in stale.into_iter().take(4) {
-        let text = format!("a candidate {why}");
-        found.push(Finding::new(Id::OtherGeneration, Severity::Warning, text));
+        found.push(Finding::new(Id::OtherGeneration, format!("a candidate {why}")));
     }
 }
 
@@ -207,14 +206,13 @@ fn unusable(side: &Side<'_>, found: &mut Vec<Finding>) {
         };
         count += 1;
         if count <= MOST {
-            let text = format!("line {}: {why}", entry.line);
-            found.push(Finding::new(Id::UnusableCandidate, Severity::Info, text));
+            found.push(Finding::new(Id::UnusableCandidate, format!("line {}: {why}", entry.line)));
         }
     }
     if count > MOST {
         let text =
             format!("{} further candidates are of no use outside of their network", count - MOST);
-        found.push(Finding::new(Id::UnusableCandidate, Severity::Info, text));
+        found.push(Finding::new(Id::UnusableCandidate, text));
     }
 }
 
@@ -242,7 +240,7 @@ fn hidden(side: &Side<'_>, found: &mut Vec<Finding>) {
         },
         listed.join(", ")
     );
-    found.push(Finding::new(Id::HiddenAddress, Severity::Info, text));
+    found.push(Finding::new(Id::HiddenAddress, text));
 }
 
 /// What single lines give away.
@@ -251,28 +249,28 @@ fn lines(side: &Side<'_>, found: &mut Vec<Finding>) {
     let has = |name: &str| side.sdp.value(section, name).is_some();
     if has("ice-mismatch") {
         let text = "ICE was switched off because c= and m= were changed on the way: look for an application-level gateway (ALG) in a router";
-        found.push(Finding::new(Id::IceMismatch, Severity::Warning, text));
+        found.push(Finding::new(Id::IceMismatch, text));
     }
     if side.lite {
         let text =
             "this side is ICE-lite: it sends no checks itself, so it must have a public address";
-        found.push(Finding::new(Id::IceLite, Severity::Info, text));
+        found.push(Finding::new(Id::IceLite, text));
     }
     if !has("end-of-candidates") && has("ice-options") && !side.all.is_empty() {
         let text = "more candidates may follow (trickle, and no a=end-of-candidates): what is missing here may have come later";
-        found.push(Finding::new(Id::Incomplete, Severity::Info, text));
+        found.push(Finding::new(Id::Incomplete, text));
     }
     if side.sdp.says("ice-ufrag")
         && let Err(error) = side.sdp.message()
     {
-        found.push(Finding::new(Id::BadCredentials, Severity::Error, error.to_string()));
+        found.push(Finding::new(Id::BadCredentials, error.to_string()));
     }
 }
 
 /// A description of SIP or of another program that does not use ICE.
 fn without_ice(side: &Side<'_>, found: &mut Vec<Finding>) {
     let text = "there is no ICE in it (no a=ice-ufrag): media is sent to the address in c= and the port in m=, and to nothing else";
-    found.push(Finding::new(Id::NoIce, Severity::Warning, text));
+    found.push(Finding::new(Id::NoIce, text));
     for section in side.sections.iter().take(MOST) {
         let number = section.index;
         let (Some(port), Some(address)) = (section.port, section.address.as_deref()) else {
@@ -285,7 +283,7 @@ fn without_ice(side: &Side<'_>, found: &mut Vec<Finding>) {
         let to = format!("{}:{port}", safe(address.as_bytes()));
         let Ok(ip) = address.parse::<IpAddr>() else {
             let text = format!("section {number}: {name} goes to {to}, which is a name or hidden");
-            found.push(Finding::new(Id::MediaName, Severity::Info, text));
+            found.push(Finding::new(Id::MediaName, text));
             continue;
         };
         if ip.is_unspecified() || section.inactive {
@@ -295,15 +293,15 @@ fn without_ice(side: &Side<'_>, found: &mut Vec<Finding>) {
                 "a=inactive".to_owned()
             };
             let text = format!("section {number}: {name} is on hold ({why})");
-            found.push(Finding::new(Id::OnHold, Severity::Info, text));
+            found.push(Finding::new(Id::OnHold, text));
         } else if !matches!(Place::of_ip(ip), Place::Anywhere(_)) {
             let text = format!(
                 "section {number}: {name} is to be sent to {to}, a private address: whoever is in another network cannot, and hears nothing (one-way audio), unless a server or a gateway on the way replaces it"
             );
-            found.push(Finding::new(Id::PrivateMedia, Severity::Warning, text));
+            found.push(Finding::new(Id::PrivateMedia, text));
         } else {
             let text = format!("section {number}: {name} is to be sent to {to}");
-            found.push(Finding::new(Id::Media, Severity::Info, text));
+            found.push(Finding::new(Id::Media, text));
         }
         rtcp(section, found);
     }
@@ -319,14 +317,14 @@ fn rtcp(section: &crate::sdp::Section, found: &mut Vec<Finding>) {
             section.index,
             safe(address.as_bytes())
         );
-        found.push(Finding::new(Id::PrivateRtcp, Severity::Warning, text));
+        found.push(Finding::new(Id::PrivateRtcp, text));
     }
 }
 
 /// What makes two descriptions no pair, and what is wrong between them.
 pub(super) fn of_both(offer: &Side<'_>, answer: &Side<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut wrong = |text: String| found.push(Finding::new(Id::NoPair, Severity::Error, text));
+    let mut wrong = |text: String| found.push(Finding::new(Id::NoPair, text));
     let declared = |side: &Side<'_>| side.sdp.kind.filter(|_| side.sdp.declared);
     match (declared(offer), declared(answer)) {
         (Some(Half::Offer), Some(Half::Offer)) => wrong("both are offers".into()),
@@ -375,7 +373,7 @@ fn roles(offer: &Side<'_>, answer: &Side<'_>, found: &mut Vec<Finding>) {
         let text = format!(
             "the answer says a=setup:actpass, which is illegal in an answer (RFC 5763 section 5): it must choose active or passive, and browsers refuse it{hint}; the pair is judged all the same"
         );
-        found.push(Finding::new(Id::IllegalActpass, Severity::Error, text));
+        found.push(Finding::new(Id::IllegalActpass, text));
     } else if let (Some(one @ ("active" | "passive")), Some(other)) =
         (first.as_deref(), second.as_deref())
         && one == other
@@ -383,16 +381,16 @@ fn roles(offer: &Side<'_>, answer: &Side<'_>, found: &mut Vec<Finding>) {
         let text = format!(
             "both sides say a=setup:{one}, so DTLS never starts, even where ICE connects (RFC 5763 section 5)"
         );
-        found.push(Finding::new(Id::SetupConflict, Severity::Error, text));
+        found.push(Finding::new(Id::SetupConflict, text));
     }
     if offer.lite && answer.lite {
         let text = "both sides are ICE-lite: nobody sends checks, so they do not connect; one of them must run full ICE";
-        found.push(Finding::new(Id::BothLite, Severity::Error, text));
+        found.push(Finding::new(Id::BothLite, text));
     }
     if offer.ice != answer.ice && !offer.sections.is_empty() && !answer.sections.is_empty() {
         let which = if offer.ice { "the answer" } else { "the offer" };
         let text = format!("{which} has no ICE, the other side has: ICE is not used between them");
-        found.push(Finding::new(Id::OneSidedIce, Severity::Warning, text));
+        found.push(Finding::new(Id::OneSidedIce, text));
     }
 }
 

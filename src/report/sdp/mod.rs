@@ -11,9 +11,8 @@ mod render;
 mod side;
 
 pub use pairs::{Could, SdpPair};
-pub use render::{markdown, text};
 
-use super::{Document, Tool};
+use super::Tool;
 use crate::ground::finding::Finding;
 use crate::sdp::{Address, Connection, Reading, Sdp, Unusable};
 use schemars::JsonSchema;
@@ -199,15 +198,6 @@ impl SdpReport {
             None => first.1.connections.clone(),
         };
         connections::explain(&all, &pairs, cut)
-    }
-}
-
-impl Document for SdpReport {
-    fn text(&self, _colour: bool) -> String {
-        text(self)
-    }
-    fn markdown(&self) -> String {
-        markdown(self)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Could, Explained, SdpConnection, SdpPair, SdpReport, SdpState};
 use crate::ground::finding::Finding;
+use crate::report::Document;
 use crate::report::escape::{markdown as safe, terminal};
 use crate::report::prose::{paragraph, severity};
 use std::fmt::Write as _;
@@ -9,39 +10,102 @@ use std::fmt::Write as _;
 /// Pairs that are shown to people; the JSON has all.
 const SHOWN: usize = 24;
 
-/// The report as text: 80 columns where lines of the description allow it.
-#[must_use]
-pub fn text(report: &SdpReport) -> String {
-    let mut out = String::new();
-    paragraph(&mut out, "", &report.summary);
-    out.push('\n');
-    // of one or two every line is explained; of more that would be hundreds
-    let few = report.descriptions.len() <= 2;
-    for description in &report.descriptions {
-        let _ = writeln!(out, "{}\n", terminal(&heading(description)));
-        for line in description.lines.iter().filter(|_| few) {
-            let _ = writeln!(out, "{:>4}  {}", line.line, terminal(&line.text));
-            paragraph(&mut out, "        ", &line.meaning);
-        }
-        if few && !description.lines.is_empty() {
+impl Document for SdpReport {
+    /// The report as text: 80 columns where lines of the description allow it.
+    fn text(&self, _colour: bool) -> String {
+        let mut out = String::new();
+        paragraph(&mut out, "", &self.summary);
+        out.push('\n');
+        // of one or two every line is explained; of more that would be hundreds
+        let few = self.descriptions.len() <= 2;
+        for description in &self.descriptions {
+            let _ = writeln!(out, "{}\n", terminal(&heading(description)));
+            for line in description.lines.iter().filter(|_| few) {
+                let _ = writeln!(out, "{:>4}  {}", line.line, terminal(&line.text));
+                paragraph(&mut out, "        ", &line.meaning);
+            }
+            if few && !description.lines.is_empty() {
+                out.push('\n');
+            }
+            out.push_str("Candidates\n");
+            if description.candidates.is_empty() {
+                out.push_str("  none\n");
+            }
+            for candidate in candidates(description) {
+                paragraph(&mut out, "  ", &candidate);
+            }
+            noticed(&mut out, &description.findings);
             out.push('\n');
         }
-        out.push_str("Candidates\n");
-        if description.candidates.is_empty() {
-            out.push_str("  none\n");
+        connections(&mut out, self);
+        pairs(&mut out, self);
+        while out.ends_with("\n\n") {
+            out.pop();
         }
-        for candidate in candidates(description) {
-            paragraph(&mut out, "  ", &candidate);
+        out
+    }
+
+    /// The report as Markdown. Nothing in it from the description can be read as markup.
+    fn markdown(&self) -> String {
+        let mut out = format!("## Session description\n\n**{}**\n", safe(&self.summary));
+        let few = self.descriptions.len() <= 2;
+        for description in &self.descriptions {
+            let _ = writeln!(out, "\n### {}\n", safe(&heading(description)));
+            for finding in &description.findings {
+                let _ = writeln!(out, "- {}: {}", severity(finding.severity), safe(&finding.text));
+            }
+            if !description.findings.is_empty() {
+                out.push('\n');
+            }
+            if few && !description.lines.is_empty() {
+                out.push_str("| line | text | what it is for |\n|---|---|---|\n");
+            }
+            for line in description.lines.iter().filter(|_| few) {
+                let _ = writeln!(
+                    out,
+                    "| {} | {} | {} |",
+                    line.line,
+                    safe(&line.text),
+                    safe(&line.meaning)
+                );
+            }
+            // those that no line says
+            let told =
+                description.lines.iter().filter(|l| l.text.starts_with("a=candidate:")).count();
+            if !few || told < description.candidates.len() {
+                for candidate in candidates(description) {
+                    let _ = writeln!(out, "- {}", safe(&candidate));
+                }
+            }
         }
-        noticed(&mut out, &description.findings);
-        out.push('\n');
+        let told = |c: &&SdpConnection| self.connections.len() > 1 || c.ended.is_some();
+        for connection in self.connections.iter().filter(told) {
+            let name = connection.name.as_deref().unwrap_or("without a name");
+            let _ =
+                writeln!(out, "\n### Connection {}\n\n{}\n", safe(name), safe(&connection.summary));
+            for finding in &connection.findings {
+                let _ = writeln!(out, "- {}: {}", severity(finding.severity), safe(&finding.text));
+            }
+        }
+        if !self.pairs.is_empty() {
+            out.push_str(
+                "\n### Pairs\n\n| offer | answer | could work | because |\n|---|---|---|---|\n",
+            );
+        }
+        for pair in self.pairs.iter().take(SHOWN * 2) {
+            let SdpPair { from, to, could, because, .. } = pair;
+            let could: Could = *could;
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} |",
+                safe(from),
+                safe(to),
+                could.title(),
+                safe(because)
+            );
+        }
+        out
     }
-    connections(&mut out, report);
-    pairs(&mut out, report);
-    while out.ends_with("\n\n") {
-        out.pop();
-    }
-    out
 }
 
 fn heading(description: &Explained) -> String {
@@ -144,60 +208,4 @@ fn candidates(description: &Explained) -> Vec<String> {
         )
     };
     description.candidates.iter().map(line).collect()
-}
-
-/// The report as Markdown. Nothing in it from the description can be read as markup.
-#[must_use]
-pub fn markdown(report: &SdpReport) -> String {
-    let mut out = format!("## Session description\n\n**{}**\n", safe(&report.summary));
-    let few = report.descriptions.len() <= 2;
-    for description in &report.descriptions {
-        let _ = writeln!(out, "\n### {}\n", safe(&heading(description)));
-        for finding in &description.findings {
-            let _ = writeln!(out, "- {}: {}", severity(finding.severity), safe(&finding.text));
-        }
-        if !description.findings.is_empty() {
-            out.push('\n');
-        }
-        if few && !description.lines.is_empty() {
-            out.push_str("| line | text | what it is for |\n|---|---|---|\n");
-        }
-        for line in description.lines.iter().filter(|_| few) {
-            let _ =
-                writeln!(out, "| {} | {} | {} |", line.line, safe(&line.text), safe(&line.meaning));
-        }
-        // those that no line says
-        let told = description.lines.iter().filter(|l| l.text.starts_with("a=candidate:")).count();
-        if !few || told < description.candidates.len() {
-            for candidate in candidates(description) {
-                let _ = writeln!(out, "- {}", safe(&candidate));
-            }
-        }
-    }
-    let told = |c: &&SdpConnection| report.connections.len() > 1 || c.ended.is_some();
-    for connection in report.connections.iter().filter(told) {
-        let name = connection.name.as_deref().unwrap_or("without a name");
-        let _ = writeln!(out, "\n### Connection {}\n\n{}\n", safe(name), safe(&connection.summary));
-        for finding in &connection.findings {
-            let _ = writeln!(out, "- {}: {}", severity(finding.severity), safe(&finding.text));
-        }
-    }
-    if !report.pairs.is_empty() {
-        out.push_str(
-            "\n### Pairs\n\n| offer | answer | could work | because |\n|---|---|---|---|\n",
-        );
-    }
-    for pair in report.pairs.iter().take(SHOWN * 2) {
-        let SdpPair { from, to, could, because, .. } = pair;
-        let could: Could = *could;
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} |",
-            safe(from),
-            safe(to),
-            could.title(),
-            safe(because)
-        );
-    }
-    out
 }

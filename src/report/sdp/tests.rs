@@ -1,5 +1,6 @@
 use super::*;
 use crate::ice::{Candidate, Description, Kind, Transport};
+use crate::report::Document;
 use crate::sdp::{Message, read};
 
 fn candidate(kind: Kind, address: &str, related: Option<&str>) -> Candidate {
@@ -66,8 +67,8 @@ pub(in crate::report) fn both(offer: &Message, answer: &Message) -> SdpReport {
 #[test]
 fn an_offer_is_explained() {
     let report = explain(&Message::offer(home("aB3+", true)).to_sdp());
-    insta::assert_snapshot!("offer_text", text(&report));
-    insta::assert_snapshot!("offer_markdown", markdown(&report));
+    insta::assert_snapshot!("offer_text", report.text(false));
+    insta::assert_snapshot!("offer_markdown", report.markdown());
     assert_eq!(ids(&report.descriptions[0]), [""; 0]);
 }
 
@@ -76,7 +77,7 @@ fn an_offer_with_its_answer_is_explained() {
     let offer = home("aaaa", true);
     let answer = Message::answer(symmetric("bbbb"), &offer);
     let report = both(&Message::offer(offer), &answer);
-    let shown = text(&report);
+    let shown = report.text(false);
     insta::assert_snapshot!("pair_text", shown.split_once("Pairs, ").unwrap().1);
     assert_eq!(ids(&report.descriptions[1]), ["no-relay", "dependent-mapping"]);
     insta::assert_json_snapshot!("pair_json", report, { ".descriptions[].lines" => "[lines]", ".tool.version" => "[version]" });
@@ -89,7 +90,7 @@ fn the_password_is_nowhere() {
     let sdp = Message::offer(offer).to_sdp()
         + "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:SecretSecret\r\nk=clear:SecretSecret\r\n";
     let report = explain(&sdp);
-    for document in [text(&report), markdown(&report), report.json().unwrap()] {
+    for document in [report.text(false), report.markdown(), report.json().unwrap()] {
         assert!(!document.contains("Secret"), "{document}");
         assert!(document.contains("hidden"));
     }
@@ -120,7 +121,7 @@ fn a_sip_call_without_ice_is_explained() {
     let sip = "v=0\r\no=alice 1 1 IN IP4 192.168.1.5\r\ns=-\r\nc=IN IP4 192.168.1.5\r\nt=0 0\r\nm=audio 49170 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\nm=video 0 RTP/AVP 99\r\n";
     let report = explain(sip);
     assert_eq!(ids(&report.descriptions[0]), ["no-ice", "private-media"]);
-    insta::assert_snapshot!("sip_text", text(&report));
+    insta::assert_snapshot!("sip_text", report.text(false));
 }
 
 #[test]
@@ -156,8 +157,8 @@ fn hostile_lines_steer_neither_terminal_nor_markdown() {
     let sdp = Message::offer(home("aaaa", false)).to_sdp()
         + "a=x:\u{1b}[2J<img src=x> **b** | [a](http://e.com)\r\n";
     let report = explain(&sdp);
-    assert!(!text(&report).contains('\u{1b}'));
-    let shown = markdown(&report);
+    assert!(!report.text(false).contains('\u{1b}'));
+    let shown = report.markdown();
     assert!(
         !shown.contains("<img") && !shown.contains("**b") && !shown.contains("[a]("),
         "{shown}"
