@@ -140,9 +140,9 @@ pub(super) fn early_packet_poisoning(view: View<'_>, mapping: &Fact<Mapping>) ->
 /// Whether nothing in this run had sent to where this answer was to come from, so that no filter,
 /// however shared, could know it; nor had when it came in after all, and made a session of its own.
 fn unasked(view: View<'_>, early: &Transaction) -> bool {
-    let last = early.sent.last().copied().unwrap_or(f64::INFINITY);
-    let last = early.received.as_ref().map_or(last, |reply| reply.at.max(last));
-    last < view.touched_source(early)
+    let touched = view.touched_source(early);
+    early.sent.last().is_some_and(|&last| last < touched)
+        && early.received.as_ref().is_none_or(|reply| reply.at <= touched)
 }
 
 /// Whether at least one of the answers to these tries came as far as the NAT, as good as surely.
