@@ -4,7 +4,7 @@ use super::NetError;
 use super::bind::Bind;
 use super::tls::Tls;
 use super::udp::{self, Heard, IcmpError};
-use super::vantage::{self, Told};
+use super::vantage;
 use crate::ground::icmp::IcmpKind;
 use crate::net::Stop;
 use crate::probe::record::Record;
@@ -41,7 +41,7 @@ const LONGEST: usize = 9216;
 pub(super) enum Event {
     Udp { socket: SocketId, heard: Heard },
     Tcp { tcp: TcpId, bytes: Option<Vec<u8>> },
-    Relay { relay: RelayId, told: Told },
+    Relay { relay: RelayId, news: News },
 }
 
 /// Runs one path's tests in the network namespace of this thread, on any tokio runtime. When
@@ -164,7 +164,7 @@ impl Driver {
     fn wish(&mut self, relay: RelayId, wish: Wish) {
         if let Wish::Open { server } = wish {
             let Some(server) = self.options.relays.get(server).cloned() else {
-                let news = News::Failed("it has no account");
+                let news = &News::Failed("it has no account".to_owned());
                 return self.prober.handle(self.now(), Input::Relay { relay, news });
             };
             let (wishes, inbox) = mpsc::channel(QUEUE);
@@ -227,8 +227,8 @@ impl Driver {
                 let IcmpError { to, offender, kind } = *error;
                 self.prober.handle(now, Input::Icmp { socket: *socket, to, offender, kind });
             }
-            Event::Relay { relay, told } => {
-                self.prober.handle(now, Input::Relay { relay: *relay, news: told.news() });
+            Event::Relay { relay, news } => {
+                self.prober.handle(now, Input::Relay { relay: *relay, news });
             }
             Event::Tcp { tcp, bytes } => {
                 self.prober.handle(now, Input::Tcp { tcp: *tcp, bytes: bytes.as_deref() });

@@ -8,7 +8,7 @@ use crate::probe::{News, RelayId, Wish};
 use crate::stun::Patience;
 use crate::turn::client;
 use crate::turn::{Failure, Over, Server};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -21,38 +21,13 @@ pub(super) struct Way {
     pub tls: Tls,
 }
 
-/// What became of an allocation, on its way to the prober.
-pub(super) enum Told {
-    Open { relayed: SocketAddr, udp: bool },
-    Failed(String),
-    Permitted(IpAddr),
-    Refused(IpAddr, String),
-    Data { from: SocketAddr, bytes: Vec<u8> },
-}
-
-impl Told {
-    pub fn news(&self) -> News<'_> {
-        match self {
-            Self::Open { relayed, udp } => News::Open { relayed: *relayed, udp: *udp },
-            Self::Failed(why) => News::Failed(why),
-            Self::Permitted(ip) => News::Permitted(*ip),
-            Self::Refused(ip, why) => News::Refused(*ip, why),
-            Self::Data { from, bytes } => News::Data { from: *from, bytes },
-        }
-    }
-
-    fn of(event: client::Event) -> Option<Self> {
-        match event {
-            client::Event::Permitted(ip) => Some(Self::Permitted(ip)),
-            client::Event::Refused { peer, failure } => {
-                Some(Self::Refused(peer, failure.to_string()))
-            }
-            client::Event::Data { peer, payload } => {
-                Some(Self::Data { from: peer, bytes: payload })
-            }
-            client::Event::Failed(failure) => Some(Self::Failed(failure.to_string())),
-            _ => None,
-        }
+fn news(event: client::Event) -> Option<News> {
+    match event {
+        client::Event::Permitted(ip) => Some(News::Permitted(ip)),
+        client::Event::Refused { peer, failure } => Some(News::Refused(peer, failure.to_string())),
+        client::Event::Data { peer, payload } => Some(News::Data { from: peer, bytes: payload }),
+        client::Event::Failed(failure) => Some(News::Failed(failure.to_string())),
+        _ => None,
     }
 }
 
@@ -64,7 +39,7 @@ pub(super) async fn live(
     mut wishes: mpsc::Receiver<Wish>,
     events: mpsc::Sender<Event>,
 ) {
-    let tell = async |told| events.send(Event::Relay { relay, told }).await.is_ok();
+    let tell = async |news| events.send(Event::Relay { relay, news }).await.is_ok();
     let opened = tokio::select! {
         opened = open(server, &way) => opened,
         _ = wishes.recv() => return,
@@ -72,11 +47,11 @@ pub(super) async fn live(
     let (mut session, relayed, udp) = match opened {
         Ok(opened) => opened,
         Err(failure) => {
-            tell(Told::Failed(failure.to_string())).await;
+            tell(News::Failed(failure.to_string())).await;
             return;
         }
     };
-    let mut told = Some(Told::Open { relayed, udp });
+    let mut told = Some(News::Open { relayed, udp });
     loop {
         if let Some(told) = told.take()
             && !tell(told).await
@@ -90,7 +65,7 @@ pub(super) async fn live(
                 Some(Wish::Open { .. }) => {}
                 None => break,
             },
-            event = session.event() => told = Told::of(event),
+            event = session.event() => told = news(event),
         }
     }
     session.close().await;

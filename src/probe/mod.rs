@@ -116,8 +116,8 @@ pub enum Wish {
 }
 
 /// What became of an allocation.
-#[derive(Debug, Clone, Copy)]
-pub enum News<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
     /// It stands.
     Open {
         /// The relayed address.
@@ -126,17 +126,17 @@ pub enum News<'a> {
         udp: bool,
     },
     /// It does not, or no longer: why.
-    Failed(&'a str),
+    Failed(String),
     /// The permission for this address is there.
     Permitted(IpAddr),
     /// The server refuses it: why.
-    Refused(IpAddr, &'a str),
+    Refused(IpAddr, String),
     /// A datagram came to the relayed address.
     Data {
         /// Who sent it, as the relay saw it.
         from: SocketAddr,
         /// The datagram.
-        bytes: &'a [u8],
+        bytes: Vec<u8>,
     },
 }
 
@@ -190,7 +190,7 @@ pub enum Input<'a> {
         /// The allocation.
         relay: RelayId,
         /// What.
-        news: News<'a>,
+        news: &'a News,
     },
     /// The time of the last `Wait` has come.
     Tick,

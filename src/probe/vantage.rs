@@ -48,22 +48,22 @@ impl Exchange {
         self.out.push_back(Output::Relay { relay: RelayId(relay), wish });
     }
 
-    pub fn relay(&mut self, relay: RelayId, news: News<'_>) {
+    pub fn relay(&mut self, relay: RelayId, news: &News) {
         let Some(allocation) = self.allocations.get_mut(relay.0) else { return };
         let safe = |why: &str| text::safe(why.as_bytes());
-        match news {
+        match *news {
             News::Open { relayed, udp } => {
                 allocation.relayed = Some(relayed);
                 allocation.udp = udp;
             }
-            News::Failed(why) => allocation.failed = Some(safe(why)),
+            News::Failed(ref why) => allocation.failed = Some(safe(why)),
             News::Permitted(ip) => {
                 allocation.permits.insert(ip, Some(Ok(())));
             }
-            News::Refused(ip, why) => {
+            News::Refused(ip, ref why) => {
                 allocation.permits.insert(ip, Some(Err(safe(why))));
             }
-            News::Data { from, bytes } => self.relayed(relay.0, from, bytes),
+            News::Data { from, ref bytes } => self.relayed(relay.0, from, bytes),
         }
     }
 

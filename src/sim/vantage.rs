@@ -40,31 +40,9 @@ pub struct RelaySpec {
     pub fault: Option<RelayFault>,
 }
 
-/// What became of an allocation, on its way to the host.
-#[derive(Debug)]
-pub(super) enum Told {
-    Open { relayed: SocketAddr, udp: bool },
-    Failed(&'static str),
-    Permitted(IpAddr),
-    Refused(IpAddr),
-    Data { from: SocketAddr, bytes: Vec<u8> },
-}
-
-impl Told {
-    pub fn news(&self) -> News<'_> {
-        match self {
-            Self::Open { relayed, udp } => News::Open { relayed: *relayed, udp: *udp },
-            Self::Failed(why) => News::Failed(why),
-            Self::Permitted(ip) => News::Permitted(*ip),
-            Self::Refused(ip) => News::Refused(*ip, "403 Forbidden"),
-            Self::Data { from, bytes } => News::Data { from: *from, bytes },
-        }
-    }
-}
-
 /// What a wish comes to.
 pub(super) enum Done {
-    Told(Told),
+    Told(News),
     Send { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
     Nothing,
 }
@@ -95,14 +73,16 @@ impl Vantage {
         match wish {
             Wish::Open { .. } => Done::Told(match self.spec.relayed.get(relay.0) {
                 Some(&relayed) if fault != Some(RelayFault::NoAllocation) => {
-                    Told::Open { relayed, udp: self.spec.udp }
+                    News::Open { relayed, udp: self.spec.udp }
                 }
-                _ => Told::Failed("486 Allocation Quota Reached"),
+                _ => News::Failed("486 Allocation Quota Reached".to_owned()),
             }),
-            Wish::Permit(ip) if fault == Some(RelayFault::Refuses) => Done::Told(Told::Refused(ip)),
+            Wish::Permit(ip) if fault == Some(RelayFault::Refuses) => {
+                Done::Told(News::Refused(ip, "403 Forbidden".to_owned()))
+            }
             Wish::Permit(ip) => {
                 self.permitted.insert((relay.0, ip));
-                Done::Told(Told::Permitted(ip))
+                Done::Told(News::Permitted(ip))
             }
             Wish::Send { to, bytes } => {
                 let own = self.spec.relayed.get(relay.0).copied();
@@ -120,7 +100,7 @@ impl Vantage {
     }
 
     /// What the host hears of a packet to one of the relayed addresses.
-    pub fn hears(&self, src: SocketAddr, dst: SocketAddr, bytes: &[u8]) -> Option<(RelayId, Told)> {
+    pub fn hears(&self, src: SocketAddr, dst: SocketAddr, bytes: &[u8]) -> Option<(RelayId, News)> {
         let relay = self.spec.relayed.iter().position(|relayed| *relayed == dst)?;
         if !self.permitted.contains(&(relay, src.ip())) || self.spec.fault == Some(RelayFault::Deaf)
         {
@@ -130,6 +110,6 @@ impl Vantage {
             Some(RelayFault::Sees(from)) => from,
             _ => src,
         };
-        Some((RelayId(relay), Told::Data { from, bytes: bytes.to_vec() }))
+        Some((RelayId(relay), News::Data { from, bytes: bytes.to_vec() }))
     }
 }

@@ -6,11 +6,11 @@ use super::link::Link;
 use super::nat::NatBox;
 use super::queue::Queue;
 use super::server::{Emit, Fault, ServerSpec, StunServer};
-use super::vantage::{Done, RelaySpec, Told, Vantage};
+use super::vantage::{Done, RelaySpec, Vantage};
 use crate::ground::icmp::IcmpKind;
 use crate::nat::{NatSpec, Translation};
 use crate::probe::record::Record;
-use crate::probe::{Config, Input, Output, Prober, RelayId, SocketId, TcpId, Wish};
+use crate::probe::{Config, Input, News, Output, Prober, RelayId, SocketId, TcpId, Wish};
 use crate::stun::{address::PLAIN, types};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -100,7 +100,7 @@ enum Event {
     /// A TCP exchange ended.
     Tcp(TcpId, Option<Vec<u8>>),
     /// The host hears of an allocation.
-    Told(RelayId, Told),
+    Told(RelayId, News),
     /// A relay sends.
     Relayed(SocketAddr, SocketAddr, Vec<u8>),
 }
@@ -213,8 +213,8 @@ impl<'a> Run<'a> {
                     prober.handle(at, Input::Tcp { tcp, bytes: bytes.as_deref() });
                     return at;
                 }
-                Event::Told(relay, told) => {
-                    prober.handle(at, Input::Relay { relay, news: told.news() });
+                Event::Told(relay, news) => {
+                    prober.handle(at, Input::Relay { relay, news: &news });
                     return at;
                 }
                 Event::Relayed(src, dst, bytes) => {
