@@ -2,6 +2,7 @@
 //! and an ICMP error say, what an address is, what text may show, what a stranger may cost.
 
 pub mod address;
+pub mod external;
 pub mod fact;
 pub mod finding;
 pub mod hostile;

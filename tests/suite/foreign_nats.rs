@@ -3,6 +3,7 @@
 //! What is true of each is known from how it works, not from what we measure.
 #![cfg(target_os = "linux")]
 
+use crate::support::coturn;
 use crate::support::world::{Probed, Truth, world};
 
 /// Both of the servers that `serve` starts.
@@ -12,6 +13,29 @@ const SERVERS: &str = "203.0.113.10:3478 203.0.113.30:3478";
 fn behind(router: &str, rules: &str) -> Option<Probed> {
     let body = format!(
         "router nat 7 {router}\nrules nat <<'RULES'\n{rules}\nRULES\nserve\nprobe nat-in it {SERVERS}\n"
+    );
+    world(&[], &body, ["it"]).map(|[it]| it)
+}
+
+/// The same by one plain server and a TURN account on coturn without RFC 5780: both are what everybody
+/// has.
+fn behind_by_relay(router: &str, rules: &str) -> Option<Probed> {
+    let Some(version) = coturn::version() else {
+        crate::support::skip("coturn's turnserver is not installed");
+        return None;
+    };
+    let options = version.options(false).join(" ");
+    let body = format!(
+        "router nat 7 {router}\nrules nat <<'RULES'\n{rules}\nRULES\nserve\n\
+         in_ns inet ip address add 203.0.113.40/32 dev lo\nmkfifo /run/relaying\n\
+         in_ns inet turnserver {options} --no-tls -L 203.0.113.40 -r natscope.test --lt-cred-mech \
+             -u lab:lab --pidfile /run/turn.pid --userdb /run/turn.db >/run/relaying 2>&1 &\n\
+         sed -u '/IO method (admin thread)/q; /Total auth threads/q' </run/relaying >/dev/null\n\
+         echo lab >/run/password\ncode=0\n\
+         in_ns nat-in \"$NATSCOPE\" probe --format json --server stun:203.0.113.30 \
+             --turn turn:203.0.113.40 --user lab --password-file /run/password \
+             >\"$OUT/it.json\" || code=$?\n\
+         echo $code >\"$OUT/it.code\"\n"
     );
     world(&[], &body, ["it"]).map(|[it]| it)
 }
@@ -86,6 +110,30 @@ fn iptables_masquerade_random() {
 fn iptables_masquerade_random_whose_input_accepts() {
     let Some(it) = behind("", &format!("{MASQUERADE} --random")) else { return };
     it.assert_exactly(SYMMETRIC, "proven");
+}
+
+#[test]
+fn a_turn_account_shows_the_same_of_each() {
+    let dnat = "-t nat -A POSTROUTING -o wan -j SNAT --to-source 198.51.7.2
+        -t nat -A PREROUTING -i wan -j DNAT --to-destination 192.168.7.2";
+    let drops = |masquerade: &str| format!("{masquerade}\n{INPUT_DROPS}");
+    for (rules, truth, poisoned) in [
+        (MASQUERADE.to_owned(), CONE, POISONED),
+        (drops(MASQUERADE), CONE, NOT_POISONED),
+        (drops(&format!("{MASQUERADE} --random")), SYMMETRIC, &[]),
+        (format!("{MASQUERADE} --random"), SYMMETRIC, &[]),
+        (dnat.to_owned(), FULL_CONE, NOT_POISONED),
+    ] {
+        let Some(it) = behind_by_relay("", &rules) else { return };
+        let known = |(axis, _): &&(&str, &str)| {
+            ["mapping", "filtering", "classic", "early_packet_poisoning"].contains(axis)
+        };
+        for &(axis, value) in truth.iter().chain(poisoned).filter(known) {
+            let expected = Some((value.to_owned(), "proven".to_owned()));
+            assert_eq!(it.fact(axis), expected, "{axis}, {rules}: {it:#?}");
+        }
+        assert_eq!(it.report["servers"][1]["uri"], "turn:203.0.113.40", "{it:#?}");
+    }
 }
 
 #[test]

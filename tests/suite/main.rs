@@ -33,6 +33,7 @@ mod rules;
 mod sdp;
 mod sdp_paste;
 mod serve;
+mod serve_external;
 mod serve_log;
 mod signal;
 mod signal_limits;

@@ -1,5 +1,6 @@
 //! `natscope serve`.
 
+mod external;
 mod log;
 mod reload;
 mod signal;
@@ -12,6 +13,7 @@ use crate::net::NetError;
 use crate::net::serve::{Config, Server};
 use crate::run::serve::serve;
 use crate::stun::responder::Sites;
+use external::External;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
@@ -22,6 +24,7 @@ Examples:
                  --listen 2001:db8::1 --alternate 2001:db8::2
   natscope serve --listen 192.0.2.1
   natscope serve --listen 192.0.2.1 --turn --user alice --password-file alice.password
+  natscope serve --listen 10.0.0.5 --external 198.51.100.5 --turn --user a --password-file p
   natscope serve --listen 192.0.2.1 --signal
   natscope serve --signal 192.0.2.1:443 --signal-cert chain.pem --signal-key key.pem
 
@@ -44,6 +47,10 @@ pub struct Args {
     /// A second address and port of this host, of the same family (RFC 5780)
     #[arg(long, value_name = "IP[:PORT]", value_parser = parse_listen)]
     alternate: Vec<Listen>,
+    /// What an address of this host is outside, where a cloud or a container translates it one to
+    /// one (repeatable): answers and relayed addresses name it [default for LISTEN: --listen]
+    #[arg(long, value_name = "[LISTEN=]PUBLIC", value_parser = external::parse)]
+    external: Vec<External>,
     /// Answers per second to one source address; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = Limit::default().per_second)]
     limit: u64,
@@ -89,12 +96,15 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
             ));
         }
     }
+    let external = external::of(args, &sites)?;
     let limit = (args.limit > 0)
         .then(|| Limit { per_second: args.limit, burst: args.limit.saturating_mul(2) });
     let log = log::Log::start();
     let turn = args.turn.relay(&sites)?;
     let observer = Some(turn::observer(log.clone()));
-    let config = Config { limit, tcp: !args.no_tcp, turn, observer, ..Config::new(sites) };
+    let known = external.clone();
+    let config =
+        Config { limit, tcp: !args.no_tcp, turn, observer, external, ..Config::new(sites) };
     runtime()?.block_on(async {
         let server = Server::bind(config).map_err(|error| Failure::run(unopened(&error)))?;
         let rooms = args.signal.open(args.listen.first().map(|listen| listen.ip))?;
@@ -102,7 +112,10 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         let stop = stop::on_signal_but_hangup()?;
         let mut hangups = stop::hangups()?;
         for (_, address) in server.sites().iter().flat_map(|sites| sites.all()) {
-            tell(&format!("answering on {address}"));
+            let outside = known.outside(address);
+            let known =
+                if outside == address { String::new() } else { format!(", {outside} outside") };
+            tell(&format!("answering on {address}{known}"));
         }
         if let Some(rooms) = &rooms {
             tell(&format!("answering on {}", rooms.uri()));

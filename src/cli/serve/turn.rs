@@ -92,6 +92,11 @@ impl Args {
         Ok(Some(config))
     }
 
+    /// Those given to relay from.
+    pub fn relay_addresses(&self) -> &[IpAddr] {
+        &self.relay_address
+    }
+
     /// The users and secrets as the files have them now.
     pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
         if self.user.len() != self.password_file.len() {

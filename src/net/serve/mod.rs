@@ -9,6 +9,7 @@ mod turn;
 pub use turn::{Observer, RelayHandle, relay_addresses};
 
 use super::{NetError, listen};
+use crate::ground::external::Externals;
 use crate::ground::limit::Limit;
 use crate::stun::responder::{Over, Responder, Site, Sites};
 use crate::turn::relay;
@@ -27,6 +28,8 @@ use turn::Hub;
 pub struct Config {
     /// One entry per address family, or more: each answers for itself.
     pub sites: Vec<Sites>,
+    /// What those addresses are outside, where a cloud or a container translates them.
+    pub external: Externals,
     /// Answers per source address; `None` answers everything.
     pub limit: Option<Limit>,
     /// Whether to serve TCP beside UDP.
@@ -46,6 +49,7 @@ impl Config {
         let software = concat!("natscope ", env!("CARGO_PKG_VERSION")).to_owned();
         Self {
             sites,
+            external: Externals::default(),
             limit: Some(Limit::default()),
             tcp: true,
             software,
@@ -221,7 +225,8 @@ impl Group {
                 listen::listen(at, 128, None).map_err(|why| NetError::Open { at, why })?;
             tcp.push((site, listener));
         }
-        let responder = Responder::new(sites, config.limit, config.software.as_str());
+        let responder = Responder::new(sites, config.limit, config.software.as_str())
+            .known_as(config.external.clone());
         Ok(Self { responder, udp, tcp })
     }
 }

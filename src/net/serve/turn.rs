@@ -2,6 +2,7 @@
 
 use super::batch::{Batch, Datagram, LONGEST_DATAGRAM};
 use super::{Config, bind_udp, host, stream};
+use crate::ground::external::Externals;
 use crate::net::NetError;
 use crate::stun::responder::{Over, Sites};
 use crate::turn::relay::{self, Credentials, Opening, Path, Relay, Step, Traffic, Unopened, Usage};
@@ -97,6 +98,7 @@ struct Inner {
     streams: HashMap<Path, stream::Sender>,
     tasks: JoinSet<()>,
     observer: Option<Observer>,
+    external: Externals,
 }
 
 #[derive(Debug)]
@@ -116,12 +118,15 @@ impl Hub {
         server: &Config,
     ) -> Result<Self, NetError> {
         let key = crate::net::seed()?;
-        config.relay = relay_addresses(&config, sites);
-        for &ip in &config.relay {
+        let external = server.external.clone();
+        let relay = relay_addresses(&config, sites);
+        for &ip in &relay {
             // rather told now than by a 508 to every client
             let at = SocketAddr::new(ip, 0);
             bind_udp(at).map_err(|why| NetError::Open { at, why })?;
         }
+        // the relay itself knows its addresses as its clients and their peers do
+        config.relay = relay.into_iter().map(|ip| external.outside_ip(ip)).collect();
         config.policy.own.extend(sites.iter().flat_map(|sites| sites.all()).map(|(_, at)| at.ip()));
         config.policy.host = host::now();
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -135,6 +140,7 @@ impl Hub {
             streams: HashMap::new(),
             tasks: JoinSet::new(),
             observer: server.observer.clone(),
+            external,
         };
         Ok(Self {
             inner: Mutex::new(inner),
@@ -182,7 +188,7 @@ impl Hub {
         match self.handle_message(&mut inner, &path, datagram.bytes, datagram.out) {
             Step::Answer => datagram.send_written(socket, path.remote, from),
             Step::Send { from, to, payload } => {
-                if let Some(socket) = inner.socket_to(from, to) {
+                if let Some((socket, to)) = inner.socket_to(from, to) {
                     datagram.send_part(socket, to, payload);
                 }
             }
@@ -200,7 +206,7 @@ impl Hub {
         match self.handle_message(&mut inner, path, bytes, &mut out) {
             Step::Answer => Some(out),
             Step::Send { from, to, payload } => {
-                if let Some(socket) = inner.socket_to(from, to) {
+                if let Some((socket, to)) = inner.socket_to(from, to) {
                     // what the kernel will not take at once is dropped: UDP may
                     let _ = socket.try_send_to(bytes.get(payload)?, to);
                 }
@@ -231,7 +237,7 @@ impl Hub {
 
     fn open(self: &Arc<Self>, inner: &mut Inner, opening: &Opening) -> Result<(), Unopened> {
         let at = opening.address();
-        let socket = bind_udp(at).map_err(|error| match error.kind() {
+        let socket = bind_udp(inner.external.inside(at)).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Unopened::Taken,
             _ => Unopened::Failed,
         })?;
@@ -301,9 +307,10 @@ impl Hub {
         }
         let now = self.start.elapsed();
         let mut inner = self.lock();
-        let Inner { relay, listening, streams, .. } = &mut *inner;
+        let Inner { relay, listening, streams, external, .. } = &mut *inner;
         batch.each(|datagram| {
-            let (from, peer) = (datagram.out.len(), datagram.source);
+            // two allocations of this relay meet without leaving the host
+            let (from, peer) = (datagram.out.len(), external.outside(datagram.source));
             let path = relay.receive_from_peer(now, at, peer, datagram.bytes, datagram.out);
             let Some(path) = path else { return };
             if let Some(stream) = streams.get(&path) {
@@ -321,11 +328,11 @@ impl Hub {
 }
 
 impl Inner {
-    /// The socket of this relayed address, for a packet to that peer.
-    fn socket_to(&self, from: SocketAddr, to: SocketAddr) -> Option<&Arc<UdpSocket>> {
+    /// The socket of this relayed address, for a packet to that peer, and where it goes from here.
+    fn socket_to(&self, from: SocketAddr, to: SocketAddr) -> Option<(&Arc<UdpSocket>, SocketAddr)> {
         // the policy once more: whatever went wrong before, nothing forbidden leaves
         let relayed = self.sockets.get(&from).filter(|_| self.relay.may_send(to));
-        relayed.map(|relayed| &relayed.socket)
+        relayed.map(|relayed| (&relayed.socket, self.external.inside(to)))
     }
 
     /// Closes the sockets that the relay is done with, and tells what has begun and ended.

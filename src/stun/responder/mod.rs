@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::ground::external::Externals;
 use crate::ground::limit::{Limit, Limiter};
 use crate::stun::{self, BINDING, Change, Class, ErrorResponse, Message, Success};
 use std::net::{IpAddr, SocketAddr};
@@ -116,6 +117,7 @@ const ATTRIBUTE: usize = 4;
 #[derive(Debug)]
 pub struct Responder {
     sites: Sites,
+    external: Externals,
     limiter: Option<Limiter>,
     software: String,
 }
@@ -124,7 +126,14 @@ impl Responder {
     /// A responder on these addresses; without a limit it answers everything.
     #[must_use]
     pub fn new(sites: Sites, limit: Option<Limit>, software: impl Into<String>) -> Self {
-        Self { sites, limiter: limit.map(Limiter::new), software: software.into() }
+        let (external, limiter) = (Externals::default(), limit.map(Limiter::new));
+        Self { sites, external, limiter, software: software.into() }
+    }
+
+    /// The same behind a translation: RESPONSE-ORIGIN and OTHER-ADDRESS say what clients can reach.
+    #[must_use]
+    pub fn known_as(self, external: Externals) -> Self {
+        Self { external, ..self }
     }
 
     /// The addresses it answers on.
@@ -238,11 +247,13 @@ impl Responder {
     ) -> Option<()> {
         // OTHER-ADDRESS is what "change both" would answer from, seen from where the request came in
         // (RFC 5780 section 6.1).
-        let other = self.sites.address(site.changed(Change::BOTH));
+        let outside = |own| self.external.outside(own);
+        let other = self.sites.address(site.changed(Change::BOTH)).map(outside);
         let response = Success {
             mapped: source,
             // A server on 0.0.0.0 does not know which of its addresses it answers from.
-            origin: Some(self.sites.address(answer.from)?).filter(|a| !a.ip().is_unspecified()),
+            origin: Some(outside(self.sites.address(answer.from)?))
+                .filter(|a| !a.ip().is_unspecified()),
             other,
             software: Some(&self.software),
             padding,
@@ -266,7 +277,7 @@ impl Responder {
             }
             IpAddr::V6(v6) => !v6.is_multicast() && !v6.is_unspecified(),
         };
-        to.port() != 0 && host && !self.sites.has(to)
+        to.port() != 0 && host && !self.sites.has(self.external.inside(to))
     }
 }
 
