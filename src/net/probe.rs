@@ -169,9 +169,9 @@ impl Driver {
             };
             let (wishes, inbox) = mpsc::channel(QUEUE);
             self.relays.push(wishes);
-            let way =
-                vantage::Way { bind: self.options.bind.clone(), tls: self.options.tls.clone() };
-            self.allocations.spawn(vantage::live(relay, server, way, inbox, self.events.clone()));
+            let Options { bind, tls, .. } = self.options.clone();
+            let out = vantage::Out { bind, tls };
+            self.allocations.spawn(vantage::live(relay, server, out, inbox, self.events.clone()));
         } else if let Some(wishes) = self.relays.get(relay.0) {
             // what does not fit, or comes too late, is lost as on any other way
             let _lost = wishes.try_send(wish);

@@ -1,14 +1,13 @@
 //! Allocations that a prober observes from.
 
+use super::allocation::{Allocated, Way, allocate};
 use super::bind::Bind;
 use super::probe::Event;
 use super::tls::Tls;
-use super::turn::Session;
 use crate::probe::{News, RelayId, Wish};
 use crate::stun::Patience;
 use crate::turn::client;
 use crate::turn::{Failure, Over, Server};
-use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -16,7 +15,7 @@ use tokio::sync::mpsc;
 const TCP: Duration = Duration::from_millis(1500);
 
 /// How to leave this host.
-pub(super) struct Way {
+pub(super) struct Out {
     pub bind: Option<Bind>,
     pub tls: Tls,
 }
@@ -35,16 +34,16 @@ fn news(event: client::Event) -> Option<News> {
 pub(super) async fn live(
     relay: RelayId,
     server: Server,
-    way: Way,
+    out: Out,
     mut wishes: mpsc::Receiver<Wish>,
     events: mpsc::Sender<Event>,
 ) {
     let tell = async |news| events.send(Event::Relay { relay, news }).await.is_ok();
     let opened = tokio::select! {
-        opened = open(server, &way) => opened,
+        opened = open(&server, &out) => opened,
         _ = wishes.recv() => return,
     };
-    let (mut session, relayed, udp) = match opened {
+    let (Allocated { mut session, relayed, .. }, udp) = match opened {
         Ok(opened) => opened,
         Err(failure) => {
             tell(News::Failed(failure.to_string())).await;
@@ -71,29 +70,17 @@ pub(super) async fn live(
     session.close().await;
 }
 
-/// An allocation, its relayed address, and whether the server was reached over UDP.
-async fn open(server: Server, way: &Way) -> Result<(Session, SocketAddr, bool), Failure> {
+/// An allocation, and whether the server was reached over UDP.
+async fn open(server: &Server, out: &Out) -> Result<(Allocated, bool), Failure> {
+    let (bind, tls, patience) = (out.bind.as_ref(), &out.tls, Patience::internet());
+    let ipv4 = server.address.is_ipv4();
+    let way = Way { server, bind, tls, patience };
     if server.over == Over::Udp {
-        let over_tcp = Server { over: Over::Tcp, ..server.clone() };
-        if let Ok(Ok(opened)) = tokio::time::timeout(TCP, allocate(over_tcp, way)).await {
-            return Ok(opened);
+        let server = &Server { over: Over::Tcp, ..server.clone() };
+        let over_tcp = Way { server, ..way };
+        if let Ok(Ok(opened)) = tokio::time::timeout(TCP, allocate(&over_tcp, ipv4)).await {
+            return Ok((opened, false));
         }
     }
-    allocate(server, way).await
-}
-
-async fn allocate(server: Server, way: &Way) -> Result<(Session, SocketAddr, bool), Failure> {
-    let udp = server.over == Over::Udp;
-    let bind = way.bind.as_ref();
-    let mut session = Session::open(server, bind, &way.tls, Patience::internet()).await?;
-    loop {
-        match session.event().await {
-            client::Event::Allocated { relayed, .. } => return Ok((session, relayed, udp)),
-            client::Event::Failed(failure) => {
-                session.close().await;
-                return Err(failure);
-            }
-            _ => {}
-        }
-    }
+    Ok((allocate(&way, ipv4).await?, server.over == Over::Udp))
 }

@@ -375,20 +375,11 @@ impl Exchange {
     /// An answer ends the wait, and so does a refusal that no further try would change.
     pub fn settle_on_news(&mut self, index: usize) {
         let t = &self.record.transactions[index];
-        let by_hand = matches!(
-            self.live[index].role,
-            Role::Heartbeat
-                | Role::HeartbeatAgain
-                | Role::RelayFirstBeat
-                | Role::RelaySecondBeat
-                | Role::RelayControl
-                | Role::RelayControlOther
-        );
         let hopeless = t.rejected.iter().any(|r| {
             let damaged = matches!(r.why, RejectedWhy::Malformed | RejectedWhy::WrongId);
             r.from == t.server && r.code != Some(500) && !damaged
         });
-        if (t.received.is_some() || hopeless) && !by_hand {
+        if (t.received.is_some() || hopeless) && !self.live[index].role.goes_on() {
             self.settle(index);
         }
     }

@@ -73,6 +73,23 @@ pub(super) enum Role {
     RelayMapOther,
 }
 
+impl Role {
+    /// Whether it goes on when it is answered: it shows how much is lost.
+    pub const fn goes_on(self) -> bool {
+        use Role::{Heartbeat, HeartbeatAgain, RelayControl, RelayControlOther};
+        use Role::{RelayFirstBeat, RelaySecondBeat};
+        matches!(
+            self,
+            Heartbeat
+                | HeartbeatAgain
+                | RelayFirstBeat
+                | RelaySecondBeat
+                | RelayControl
+                | RelayControlOther
+        )
+    }
+}
+
 /// When a transaction is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Schedule {

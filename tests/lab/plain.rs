@@ -4,27 +4,21 @@
 #![allow(clippy::disallowed_methods)] // how long a probe takes is printed
 
 use crate::harness::{Outcome, runtime, text};
+use crate::nine::{at, serve_plainly, specs};
 use natscope::ground::fact::Grade;
-use natscope::lab::catalogue::Catalogue;
 use natscope::lab::kernel::experiment;
 use natscope::lab::kernel::namespace::Namespace;
 use natscope::lab::plan::{SECOND, SERVER};
 use natscope::nat::Facts;
 use natscope::nat::{Mapping, NatSpec};
 use natscope::net::Stop;
-use natscope::net::{probe, serve};
+use natscope::net::probe;
 use natscope::probe::Config;
 use natscope::probe::judge::judge;
-use natscope::stun::responder::Sites;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 const PORT: u16 = experiment::PORT;
-
-const fn at(ip: Ipv4Addr, port: u16) -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(ip), port)
-}
 
 /// Which servers are asked.
 #[derive(Debug, Clone, Copy)]
@@ -63,16 +57,9 @@ pub fn run() -> Outcome {
 }
 
 async fn measure() -> Outcome {
-    let catalogue = Catalogue::embedded();
-    let names = ["eim", "adm", "apdm"].map(|m| ["eif", "adf", "apdf"].map(|f| format!("{m}-{f}")));
-    let specs: Vec<NatSpec> = names
-        .iter()
-        .flatten()
-        .map(|name| catalogue.find(name))
-        .collect::<Result<_, _>>()
-        .map_err(text)?;
+    let specs = specs()?;
     let lab = experiment::build(&specs, 0).await.map_err(text)?;
-    serve_plainly(&lab.internet).await?;
+    serve_plainly(&lab.internet, Asked::All.servers()).await?;
     let mut wrong = Vec::new();
     for asked in [Asked::TwoAddresses, Asked::TwoPorts, Asked::All] {
         let mut times = Vec::new();
@@ -86,24 +73,6 @@ async fn measure() -> Outcome {
         println!("{asked:?}: {} NATs, median {:.0} ms", specs.len(), median.as_secs_f64() * 1e3);
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
-}
-
-/// Three servers that know no OTHER-ADDRESS and no CHANGE-REQUEST; two are ports of one address.
-async fn serve_plainly(internet: &Namespace) -> Outcome {
-    let (tell, ready) = oneshot::channel();
-    drop(internet.submit(move || async move {
-        let sites = Asked::All.servers().into_iter().map(Sites::One).collect();
-        match serve::Server::bind(serve::Config { limit: None, ..serve::Config::new(sites) }) {
-            Ok(server) => {
-                let _ = tell.send(Ok(()));
-                let _ = server.run(std::future::pending()).await;
-            }
-            Err(e) => {
-                let _ = tell.send(Err(text(e)));
-            }
-        }
-    }));
-    ready.await.map_err(text)?
 }
 
 async fn ask(client: &Namespace, asked: Asked) -> Result<(Facts, Duration), String> {

@@ -4,29 +4,22 @@
 #![allow(clippy::disallowed_methods)] // how long a probe takes is printed
 
 use crate::harness::{Outcome, runtime, text};
+use crate::nine::{at, serve_plainly, specs};
 use crate::support::coturn::{self, Coturn};
 use natscope::ground::fact::{Fact, Grade, Values};
-use natscope::lab::catalogue::Catalogue;
 use natscope::lab::kernel::experiment;
 use natscope::lab::kernel::namespace::Namespace;
 use natscope::lab::plan::{SECOND, SERVER};
 use natscope::nat::{Facts, NatSpec};
-use natscope::net::{Stop, probe, serve};
+use natscope::net::{Stop, probe};
 use natscope::probe::Config;
 use natscope::probe::judge::{Judgement, judge};
-use natscope::stun::responder::Sites;
 use natscope::turn::{Over, Server};
 use std::fmt::Debug;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 /// The longest that a probe may take at this round trip.
 const LONGEST: Duration = Duration::from_millis(2500);
-
-const fn at(ip: Ipv4Addr, port: u16) -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(ip), port)
-}
 
 /// Whether coturn is here.
 pub fn need() -> Outcome {
@@ -53,14 +46,7 @@ pub fn run() -> Outcome {
 }
 
 async fn measure() -> Outcome {
-    let catalogue = Catalogue::embedded();
-    let names = ["eim", "adm", "apdm"].map(|m| ["eif", "adf", "apdf"].map(|f| format!("{m}-{f}")));
-    let specs: Vec<NatSpec> = names
-        .iter()
-        .flatten()
-        .map(|name| catalogue.find(name))
-        .collect::<Result<_, _>>()
-        .map_err(text)?;
+    let specs = specs()?;
     let mut wrong = without_loss(&specs).await?;
     wrong.extend(with_loss(&specs).await?);
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
@@ -68,7 +54,7 @@ async fn measure() -> Outcome {
 
 async fn without_loss(specs: &[NatSpec]) -> Result<Vec<String>, String> {
     let lab = experiment::build(specs, 0).await.map_err(text)?;
-    serve_plainly(&lab.internet).await?;
+    serve_plainly(&lab.internet, vec![at(SERVER, experiment::PORT)]).await?;
     let _coturn = start(&lab.internet, 3478, "0.0.0.0-0.255.255.255").await?;
     let _forbidding = start(&lab.internet, FORBIDDING, "0.0.0.0-255.255.255.255").await?;
     let mut wrong = Vec::new();
@@ -89,7 +75,7 @@ async fn with_loss(specs: &[NatSpec]) -> Result<Vec<String>, String> {
     let rounds =
         std::env::var("NATSCOPE_ROUNDS").map_or(Ok(ROUNDS), |n| n.parse()).map_err(text)?;
     let lab = experiment::build(specs, 10).await.map_err(text)?;
-    serve_plainly(&lab.internet).await?;
+    serve_plainly(&lab.internet, vec![at(SERVER, experiment::PORT)]).await?;
     let _coturn = start(&lab.internet, 3478, "0.0.0.0-0.255.255.255").await?;
     let (mut wrong, mut definite, mut all) = (Vec::new(), 0, 0);
     for _ in 0..rounds {
@@ -119,23 +105,6 @@ async fn start(internet: &Namespace, port: u16, denied: &'static str) -> Result<
         Coturn::on(&[&SECOND.to_string()], &options, None)
     });
     started.wait().await.map_err(text)
-}
-
-async fn serve_plainly(internet: &Namespace) -> Outcome {
-    let (tell, ready) = oneshot::channel();
-    drop(internet.submit(move || async move {
-        let sites = vec![Sites::One(at(SERVER, experiment::PORT))];
-        match serve::Server::bind(serve::Config { limit: None, ..serve::Config::new(sites) }) {
-            Ok(server) => {
-                let _ = tell.send(Ok(()));
-                let _ = server.run(std::future::pending()).await;
-            }
-            Err(e) => {
-                let _ = tell.send(Err(text(e)));
-            }
-        }
-    }));
-    ready.await.map_err(text)?
 }
 
 async fn ask(client: &Namespace, asked: Asked) -> Result<(Judgement, Duration), String> {
@@ -200,6 +169,6 @@ fn holds<T: Values>(fact: &Fact<T>, truth: &T) -> bool {
     fact.possible().contains(truth)
 }
 
-const fn proven<T>(fact: &Fact<T>) -> bool {
-    matches!(fact, Fact::Known { grade: Grade::Proven, .. })
+fn proven<T: Values>(fact: &Fact<T>) -> bool {
+    fact.grade() == Some(Grade::Proven)
 }

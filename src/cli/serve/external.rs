@@ -1,6 +1,6 @@
 //! `--external`: what the addresses of this host are outside.
 
-use super::Args;
+use super::{Args, parse_ip};
 use crate::cli::exit::Failure;
 use crate::ground::external::Externals;
 use crate::stun::responder::Sites;
@@ -15,9 +15,9 @@ pub struct External {
 
 pub fn parse(text: &str) -> Result<External, String> {
     let ip = |text: &str| {
-        let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
-        bare.parse::<IpAddr>().map_err(|_| {
-            format!("`{bare}` is not an IP address: write PUBLIC, or LISTEN=PUBLIC such as 10.0.0.5=198.51.100.5")
+        let text = text.trim();
+        parse_ip(text).ok_or_else(|| {
+            format!("`{text}` is not an IP address: write PUBLIC, or LISTEN=PUBLIC such as 10.0.0.5=198.51.100.5")
         })
     };
     match text.split_once('=') {

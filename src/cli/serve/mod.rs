@@ -76,8 +76,13 @@ impl Listen {
     }
 }
 
+/// An address, an IPv6 one also in brackets.
+fn parse_ip(text: &str) -> Option<IpAddr> {
+    text.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
 fn parse_listen(text: &str) -> Result<Listen, String> {
-    if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse() {
+    if let Some(ip) = parse_ip(text) {
         return Ok(Listen { ip, port: None });
     }
     let address: SocketAddr = text.parse().map_err(

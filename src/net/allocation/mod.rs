@@ -81,11 +81,11 @@ pub struct Otherwise {
 
 /// What an attempt needs.
 #[derive(Debug, Clone, Copy)]
-struct Way<'a> {
-    server: &'a Server,
-    bind: Option<&'a Bind>,
-    tls: &'a Tls,
-    patience: Patience,
+pub(super) struct Way<'a> {
+    pub server: &'a Server,
+    pub bind: Option<&'a Bind>,
+    pub tls: &'a Tls,
+    pub patience: Patience,
 }
 
 impl Way<'_> {
@@ -162,13 +162,13 @@ async fn both_ways(way: &Way<'_>, attempt: &mut Attempt) {
 }
 
 /// An allocation that stands.
-struct Allocated {
-    session: Session,
-    relayed: SocketAddr,
+pub(super) struct Allocated {
+    pub session: Session,
+    pub relayed: SocketAddr,
     mapped: Option<SocketAddr>,
 }
 
-async fn allocate(way: &Way<'_>, ipv4: bool) -> Result<Allocated, Failure> {
+pub(super) async fn allocate(way: &Way<'_>, ipv4: bool) -> Result<Allocated, Failure> {
     let mut session = way.open(ipv4).await?;
     loop {
         match session.event().await {

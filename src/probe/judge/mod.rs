@@ -124,7 +124,7 @@ fn facts(record: &Record, findings: &mut Vec<Finding>) -> Facts {
 
 /// The filtering that one server shows, or one relay.
 fn filtering_by(view: View<'_>, about: usize) -> Fact<Filtering> {
-    match view.record.servers.get(about).and_then(|server| server.relay.as_ref()) {
+    match view.relay() {
         Some(relay) => vantage::judge(view, about, relay),
         None => filtering::judge(view, about),
     }

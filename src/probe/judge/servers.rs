@@ -26,7 +26,7 @@ pub(super) fn judge(view: View<'_>, about: usize, doubt: Option<&Doubt>) -> Serv
     let standing = standing(view, doubt);
     if let Some(doubt) = doubt {
         note(doubt.id.clone(), doubt.text.clone());
-    } else if let Some(relay) = view.record.servers.get(about).and_then(|s| s.relay.as_ref()) {
+    } else if let Some(relay) = view.relay() {
         note_relay(view, about, relay, &mut note);
     } else {
         note_alternate(view, about, first, &mut note);

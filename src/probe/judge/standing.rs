@@ -94,8 +94,7 @@ pub(super) fn standing(view: View<'_>, doubt: Option<&Doubt>) -> Standing {
     if view.udp().any(|t| t.received.is_some()) {
         return Standing::Answers;
     }
-    let server = view.about.and_then(|about| view.record.servers.get(about));
-    if server.is_some_and(|s| s.relay.as_ref().is_some_and(|r| r.failed.is_some())) {
+    if view.relay().is_some_and(|relay| relay.failed.is_some()) {
         return Standing::NoRelay;
     }
     let rejected: Vec<&Rejected> = view.udp().flat_map(|t| &t.rejected).collect();

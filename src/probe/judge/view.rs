@@ -2,7 +2,9 @@
 
 use crate::ground::fact::EvidenceId;
 use crate::probe::loss;
-use crate::probe::record::{Record, Reply, ServerRecord, SocketRecord, Transaction, Via};
+use crate::probe::record::{
+    Record, RelayRecord, Reply, ServerRecord, SocketRecord, Transaction, Via,
+};
 use std::net::{IpAddr, SocketAddr};
 
 /// A record, seen with one server in mind or with all.
@@ -38,6 +40,11 @@ impl<'a> View<'a> {
     /// Plain UDP requests: no CHANGE-REQUEST.
     pub fn plain(self) -> impl Iterator<Item = &'a Transaction> {
         self.udp().filter(|t| !t.change.any())
+    }
+
+    /// What the server in mind gave to observe from, where it is a TURN server.
+    pub fn relay(self) -> Option<&'a RelayRecord> {
+        self.record.servers.get(self.about?)?.relay.as_ref()
     }
 
     pub fn socket(self, id: &str) -> Option<&'a SocketRecord> {

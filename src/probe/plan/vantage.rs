@@ -9,7 +9,7 @@
 
 use super::window::Window;
 use super::{APART, plain};
-use crate::ground::fact::Fact;
+use crate::ground::fact::Grade;
 use crate::probe::exchange::{Exchange, Planned, Socket};
 use crate::probe::judge::judge;
 use crate::probe::record::{RelayRecord, ServerRecord, Via};
@@ -77,9 +77,9 @@ impl Vantage {
             Step::Opening => self.opening(exchange),
             Step::Contact => self.contact(exchange),
             Step::Permission => self.permission(exchange),
-            Step::First => self.first(exchange),
+            Step::First => self.run(exchange).then_some(Step::Own),
             Step::Own => self.own(exchange),
-            Step::Second => self.second(exchange),
+            Step::Second => self.run(exchange).then_some(Step::Looks),
             Step::Looks => self.looks(exchange),
             Step::MapLooks => self.map_looks(exchange),
             Step::Controls => self.controls(exchange),
@@ -172,10 +172,7 @@ impl Vantage {
             return None;
         }
         match (exchange.was_answered(server, role), exchange.is_settled(server, role)) {
-            (true, _) => {
-                self.until = Some(exchange.now + PATIENCE);
-                Some(Step::Permission)
-            }
+            (true, _) => Some(Step::Permission),
             (_, true) => Some(Step::Done),
             _ => None,
         }
@@ -188,23 +185,23 @@ impl Vantage {
         }
     }
 
-    /// Waits until the relays let packets from and to this host's address through.
-    fn permitted(&self, exchange: &mut Exchange, ip: IpAddr) -> Option<Result<(), String>> {
+    /// What comes of asking the relays to let packets from and to this address through, once they
+    /// have said it or had their time.
+    fn permitted(&mut self, exchange: &mut Exchange, ip: IpAddr) -> Option<Result<(), String>> {
+        self.until.get_or_insert(exchange.now + PATIENCE);
         let said: Vec<_> = self.relays.iter().map(|(i, _)| exchange.permission(*i, ip)).collect();
-        if let Some(refused) = said.iter().flatten().find(|said| said.is_err()) {
-            return Some(refused.clone());
-        }
-        if said.iter().all(Option::is_some) {
-            return Some(Ok(()));
-        }
-        self.late(exchange).then(|| Err("no answer to the request in time".to_owned()))
+        let refused = said.iter().flatten().find(|said| said.is_err()).cloned();
+        let all = said.iter().all(Option::is_some).then_some(Ok(()));
+        let late = || Err("no answer to the request in time".to_owned());
+        let answer = refused.or(all).or_else(|| self.late(exchange).then(late))?;
+        self.until = None;
+        Some(answer)
     }
 
     fn permission(&mut self, exchange: &mut Exchange) -> Option<Step> {
         let ip = exchange.mapped(self.server, Role::RelayContact)?.ip();
         match self.permitted(exchange, ip)? {
             Ok(()) => {
-                self.until = None;
                 self.window = Window::of(vec![Role::RelayFirst], Some(Role::RelayFirstBeat));
                 Some(Step::First)
             }
@@ -222,7 +219,7 @@ impl Vantage {
         Some(Planned { via: Via::ToRelay, relay: Some(relay), ..request })
     }
 
-    /// What a role sends from the n-th relay to the filter socket as it was seen by `toward`.
+    /// What a role sends from the n-th relay to a mapping of the filter socket.
     fn from(&self, exchange: &Exchange, role: Role, nth: usize, to: SocketAddr) -> Option<Planned> {
         let request = self.relayed(exchange, role, nth)?;
         Some(Planned { via: Via::FromRelay, expected_from: request.to, to, ..request })
@@ -249,10 +246,6 @@ impl Vantage {
         over
     }
 
-    fn first(&mut self, exchange: &mut Exchange) -> Option<Step> {
-        self.run(exchange).then_some(Step::Own)
-    }
-
     /// Begins this flow to the n-th relay when it was not begun. True when it is over.
     fn flow(&self, exchange: &mut Exchange, role: Role, nth: usize, socket: usize) -> bool {
         if exchange.find(self.about, role).is_none() && !exchange.is_waiting(self.about, role) {
@@ -271,17 +264,9 @@ impl Vantage {
         let open = exchange.was_answered(self.about, Role::RelayFirst);
         let more = self.relays.len() > 1 && !open;
         let Some(seen) = seen.filter(|_| more) else { return Some(Step::Looks) };
-        if self.until.is_none() {
-            self.until = Some(exchange.now + PATIENCE);
-        }
         let permitted = self.permitted(exchange, seen.ip())?;
-        self.until = None;
         self.window = Window::of(vec![Role::RelaySecond], Some(Role::RelaySecondBeat));
         Some(if permitted.is_ok() { Step::Second } else { Step::Looks })
-    }
-
-    fn second(&mut self, exchange: &mut Exchange) -> Option<Step> {
-        self.run(exchange).then_some(Step::Looks)
     }
 
     /// The mapping socket asks the server, and the filter socket opens its way to the other port.
@@ -303,11 +288,7 @@ impl Vantage {
             return None;
         }
         let Some(seen) = exchange.mapped(self.server, role) else { return Some(self.controlled()) };
-        if self.until.is_none() {
-            self.until = Some(exchange.now + PATIENCE);
-        }
         let permitted = self.permitted(exchange, seen.ip())?;
-        self.until = None;
         Some(if permitted.is_ok() { Step::MapLooks } else { self.controlled() })
     }
 
@@ -346,10 +327,6 @@ fn leaves_open(exchange: &Exchange) -> bool {
     let judged = judge(&exchange.record).facts;
     let answered =
         (0..exchange.record.servers.len()).any(|i| exchange.was_answered(i, Role::Contact));
-    answered && !(proven(&judged.mapping) && proven(&judged.filtering))
-}
-
-fn proven<T: Clone>(fact: &Fact<T>) -> bool {
-    use crate::ground::fact::Grade;
-    matches!(fact, Fact::Known { grade: Grade::Proven, .. })
+    let proven = Some(Grade::Proven);
+    answered && (judged.mapping.grade() != proven || judged.filtering.grade() != proven)
 }
