@@ -39,6 +39,8 @@
 //!         }
 //!         // what comes back would go in by `Input::Datagram`
 //!         Output::Send { .. } | Output::Progress => {}
+//!         // nothing is asked of a relay where none is given
+//!         Output::Relay { .. } => {}
 //!         Output::Tcp { tcp, .. } => prober.handle(now, Input::Tcp { tcp, bytes: None }),
 //!         Output::Wait(until) => {
 //!             now = until;

@@ -73,8 +73,7 @@ pub async fn probe(
     on_progress(Progress::Doing("looking up the servers"));
     let mut findings = Vec::new();
     let found = names::look_up(&config.servers, config.budget, stop.clone(), &mut findings);
-    let (found, relays) =
-        futures_util::join!(found, config.relays.found(&config.ways, config.budget));
+    let (found, relays) = tokio::join!(found, config.relays.found(&config.ways, config.budget));
     let mut groups = names::group(&config.ways, &found, &mut findings);
     if groups.is_empty() {
         // a TURN server is a STUN server too (RFC 8656 section 3)
